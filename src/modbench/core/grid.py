@@ -1,0 +1,178 @@
+"""A sweep is data: a TOML file of grids, each a table of run fields in which a list is an axis.
+
+Example::
+
+    name = "mine"
+    description = "two models, three seeds"
+
+    [[grid]]
+    task.architecture = "mlp"
+    task.num_rules = [2, 8]
+    model.name = ["modular", "gt-modular"]
+    train.steps = 2000
+    seed = [0, 1, 2]
+
+Fields whose value is a list by nature (`rule_probabilities`, `lengths`, `halve_learning_rate_at`) become an
+axis when given a list of lists.
+"""
+
+import itertools
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from modbench.core.errors import RequestError, unknown
+from modbench.core.identity import run_id
+from modbench.core.spec import RunSpec
+
+LIST_FIELDS = frozenset({"task.rule_probabilities", "evaluation.lengths", "train.halve_learning_rate_at"})
+TABLE_FIELDS = frozenset({"model.score_options", "model.gate_options"})
+MOST_RUNS = 1_000_000
+
+
+class Sweep(NamedTuple):
+    """A named set of runs.
+
+    Attributes:
+        name: short name; the default output folder is called so.
+        description: one line on what it is for.
+        source: the resolved tables, as they are written to `sweep.toml`.
+        runs: run_id -> specification, in the file's order, without repetitions.
+    """
+
+    name: str
+    description: str
+    source: dict[str, Any]
+    runs: dict[str, RunSpec]
+
+
+def preset_names() -> list[str]:
+    """Names of the sweeps that ship with modbench."""
+    folder = resources.files("modbench.presets")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_sweep(name: str, overrides: Sequence[str] = ()) -> Sweep:
+    """Reads a preset or a sweep file.
+
+    Args:
+        name: a preset's name, or a path that ends in `.toml`.
+        overrides: `field=value` texts that replace a field in every grid, such as `train.steps=2000`.
+
+    Raises:
+        RequestError: there is no such preset or file, it is no TOML, or it describes no valid sweep.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise RequestError(f"no sweep file {name!r}. Presets: {', '.join(preset_names())}.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RequestError(f"cannot read sweep file {name!r}: {error}") from None
+    elif name in preset_names():
+        text = (resources.files("modbench.presets") / f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        error = unknown("preset", name, preset_names())
+        raise RequestError(f"{error} A sweep file's name ends in .toml.")
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"sweep file {name!r} is not TOML: {error}") from None
+    return parse_sweep(table, overrides, default_name=Path(name).stem)
+
+
+def parse_sweep(table: Mapping[str, Any], overrides: Sequence[str] = (), default_name: str = "sweep") -> Sweep:
+    """Expands a sweep's tables into runs.
+
+    Args:
+        table: keys `name`, `description` and `grid`, a list of tables.
+        overrides: see `load_sweep`.
+        default_name: name of the sweep where the table has none.
+
+    Raises:
+        RequestError: it describes no valid sweep.
+    """
+    for key in table:
+        if key not in ("name", "description", "grid"):
+            raise unknown("sweep field", key, ("name", "description", "grid"))
+    name, description = table.get("name", default_name), table.get("description", "")
+    for field, value in (("name", name), ("description", description)):
+        if not isinstance(value, str):
+            raise RequestError(f"sweep {field} must be a text, got {value!r}")
+    if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
+        raise RequestError(f"sweep name must be letters, digits, '-', '_' and '.', got {name!r}")
+    grids = table.get("grid")
+    if not isinstance(grids, list) or not grids or not all(isinstance(grid, Mapping) for grid in grids):
+        raise RequestError("a sweep must have at least one [[grid]] table")
+    replaced = [_override(text) for text in overrides]
+    flat_grids = []
+    for grid in grids:
+        flat = dict(_flatten(grid))
+        for field, value in replaced:
+            if field in ("model.scores", "model.gates"):
+                flat.pop("model.name", None)
+            flat[field] = value
+        flat_grids.append(flat)
+    runs: dict[str, RunSpec] = {}
+    for flat in flat_grids:
+        for spec in _expand(flat):
+            runs.setdefault(run_id(spec), spec)
+            if len(runs) > MOST_RUNS:
+                raise RequestError(f"a sweep must have at most {MOST_RUNS:,} runs, got more")
+    source = {"name": name, "description": description, "grid": [_nest(flat) for flat in flat_grids]}
+    return Sweep(name, description, source, runs)
+
+
+def _override(text: str) -> tuple[str, Any]:
+    field, equals, value = text.partition("=")
+    field = field.strip()
+    if not equals or not field:
+        raise RequestError(f"an override must look like train.steps=2000, got {text!r}")
+    try:
+        return field, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return field, value.strip()
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        field = f"{prefix}{key}"
+        if isinstance(value, Mapping) and field not in TABLE_FIELDS:
+            yield from _flatten(value, f"{field}.")
+        else:
+            yield field, value
+
+
+def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for field, value in flat.items():
+        *parts, last = field.split(".")
+        table = nested
+        for part in parts:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise RequestError(f"field {field!r} lies inside {part!r}, which is not a table")
+        table[last] = value
+    return nested
+
+
+def _expand(flat: Mapping[str, Any]) -> Iterator[RunSpec]:
+    axes = []
+    for field, value in flat.items():
+        if field in LIST_FIELDS:
+            varies = isinstance(value, list) and bool(value) and isinstance(value[0], list)
+        else:
+            varies = isinstance(value, list)
+        if varies and not value:
+            raise RequestError(f"axis {field!r} must have at least one value, got an empty list")
+        axes.append([(field, choice) for choice in (value if varies else [value])])
+    size = 1
+    for axis in axes:
+        size *= len(axis)
+    if size > MOST_RUNS:
+        raise RequestError(f"a grid must have at most {MOST_RUNS:,} runs, got {size:,}")
+    for choices in itertools.product(*axes):
+        yield RunSpec.parse(_nest(dict(choices)))

@@ -1,0 +1,61 @@
+"""One card per reported quantity. What is stored under a name is what is reported under it.
+
+Curves, tables, figures and the report all take a quantity's title, unit, range and direction from here.
+"""
+
+from typing import NamedTuple
+
+
+class Quantity(NamedTuple):
+    """A reported quantity.
+
+    Attributes:
+        name: column name, everywhere.
+        title: heading for people.
+        unit: unit, empty for a pure number. For `error_*`: `"L1"` in regression, `"%"` in classification.
+        low: smallest possible value.
+        high: largest possible value, or None where there is no bound.
+        routed: whether it exists only for models that have a router.
+        meaning: one sentence.
+    """
+
+    name: str
+    title: str
+    unit: str
+    low: float
+    high: float | None
+    routed: bool
+    meaning: str
+
+
+_CARDS = (
+    Quantity("loss_id", "Loss, in distribution", "", 0.0, None, False,
+             "The optimised loss on fresh data: L1 (regression) or cross-entropy (classification)."),
+    Quantity("loss_ood", "Loss, out of distribution", "", 0.0, None, False,
+             "The loss under the reported shift: doubled inputs, and for sequences the longest length too."),
+    Quantity("error_id", "Error, in distribution", "L1 or %", 0.0, None, False,
+             "L1 in regression, percentage of wrong labels in classification, on fresh data."),
+    Quantity("error_ood", "Error, out of distribution", "L1 or %", 0.0, None, False,
+             "The error under the reported shift: doubled inputs, and for sequences the longest length too."),
+    Quantity("collapse_avg", "Collapse-Avg", "", 0.0, 1.0, True,
+             "How far modules fall below an equal share of the work, summed: 0 all used, 1 one does all."),
+    Quantity("collapse_worst", "Collapse-Worst", "", 0.0, 1.0, True,
+             "How far the least used module falls below an equal share: 0 equal, 1 unused."),
+    Quantity("alignment", "Alignment", "", 0.0, 1.0, True,
+             "Distance of p(module | rule) to the nearest one-to-one assignment: 0 perfectly specialised."),
+    Quantity("adaptation", "Adaptation", "", 0.0, 1.0, True,
+             "How badly module use follows the rule distribution when that changes."),
+    Quantity("inverse_mutual_information", "Inverse mutual information", "", 0.0, 1.0, True,
+             "1 - I(rule; module) / log R: 0 the module tells the rule, 1 it tells nothing."),
+)
+QUANTITIES: dict[str, Quantity] = {card.name: card for card in _CARDS}
+"""Every quantity of a run, in reporting order. All: lower is better."""
+
+PERFORMANCE = ("loss_id", "loss_ood", "error_id", "error_ood")
+METRICS = tuple(card.name for card in _CARDS if card.routed)
+"""The five routing metrics."""
+
+
+def error_unit(kind: str) -> str:
+    """The unit of `error_*` for a kind: `"L1"` (regression) or `"%"` (classification)."""
+    return "L1" if kind == "regression" else "%"

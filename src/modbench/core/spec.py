@@ -1,0 +1,308 @@
+"""What a run is: `RunSpec`, everything that changes a run's numbers and nothing else.
+
+Fields left out take the paper's protocol for the architecture and kind at hand, so a resolved specification
+is explicit: two specifications are equal exactly when they mean the same run.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from modbench.core.errors import RequestError, unknown
+from modbench.core.names import GATES, MODELS, SCORES, Kind, model_name
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Task(_Spec):
+    kind: Kind = "regression"
+    num_rules: int = Field(ge=2, le=1024)
+    task_seed: Seed = 0
+    rule_probabilities: tuple[NonNegative, ...] | None = None
+    """Training distribution over rules; None is uniform."""
+
+    @model_validator(mode="after")
+    def _distribution(self) -> Self:
+        p = self.rule_probabilities
+        if p is not None:
+            if len(p) != self.num_rules:
+                raise ValueError(f"rule_probabilities: must have num_rules = {self.num_rules} entries, got {len(p)}")
+            if abs(sum(p) - 1) > 1e-6:
+                raise ValueError(f"rule_probabilities: must sum to 1, got a sum of {sum(p):.6g}")
+        if getattr(self, "variant", "linear") == "fixed-ops" and self.num_rules > 5:
+            raise ValueError(f"num_rules: must be at most 5 with variant 'fixed-ops', got {self.num_rules}")
+        return self
+
+
+class MlpTask(_Task):
+    """y = alpha_c x1 + beta_c x2 (PAPER Eq. 4-6)."""
+
+    architecture: Literal["mlp"] = "mlp"
+    variant: Literal["linear", "fixed-ops"] = "linear"
+
+
+class MhaTask(_Task):
+    """Retrieval of the nearest other tokens under the token's rule (PAPER Eq. 7-11)."""
+
+    architecture: Literal["mha"] = "mha"
+    variant: Literal["linear", "fixed-ops"] = "linear"
+    search_version: Literal[1, 2] = 1
+    length: int = Field(default=10, ge=2, le=4096)
+
+
+class RnnTask(_Task):
+    """A switched linear dynamical system (PAPER Eq. 12-15)."""
+
+    architecture: Literal["rnn"] = "rnn"
+    order: Positive = 1
+    state_width: Positive = 32
+    length: int = Field(default=10, ge=1, le=4096)
+
+
+TaskSpec = MlpTask | MhaTask | RnnTask
+TASKS: dict[str, type[MlpTask] | type[MhaTask] | type[RnnTask]] = {"mlp": MlpTask, "mha": MhaTask, "rnn": RnnTask}
+
+Option = int | float | str | bool
+
+
+class ModelSpec(_Spec):
+    """Body x scores x gates. The body is the one made for the task's architecture.
+
+    `name` may be given instead of `scores` and `gates`: one of `modbench.core.names.MODELS`.
+    """
+
+    scores: str = "joint"
+    gates: str = "softmax"
+    num_modules: Positive | None = None
+    """M; filled in with the number of rules for a modular model, None for the monolithic one."""
+    encoder_width: Positive = 32
+    model_width: Positive
+    """D; filled in with 4 times the encoder width."""
+    score_options: dict[str, Option] = {}
+    gate_options: dict[str, Option] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        data = dict(data)
+        name = data.pop("name", None)
+        if name is not None:
+            if not isinstance(name, str) or name not in MODELS:
+                raise unknown("model", name, MODELS)
+            if "scores" in data or "gates" in data:
+                raise RequestError(f"model: give either name or scores and gates, got name {name!r} and both")
+            data |= {"scores": MODELS[name].scores, "gates": MODELS[name].gates}
+        width = data.get("encoder_width", 32)
+        if data.get("model_width") is None and isinstance(width, int):
+            data["model_width"] = 4 * width
+        return data
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.scores not in SCORES:
+            raise unknown("scores", self.scores, SCORES)
+        if self.gates not in GATES:
+            raise unknown("gates", self.gates, GATES)
+        if self.scores == "none" and self.num_modules is not None:
+            raise ValueError("num_modules: a monolithic model has no modules; leave it out")
+        if self.scores == "none" and (self.gates != "softmax" or self.gate_options or self.score_options):
+            raise ValueError("gates: a monolithic model has no router; leave gates and options out")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The paper's name of this point of scores x gates, or `scores+gates`."""
+        return model_name(self.scores, self.gates)
+
+    @property
+    def modular(self) -> bool:
+        """Whether the model has modules and a router."""
+        return self.scores != "none"
+
+
+class TrainSpec(_Spec):
+    """Optimisation: Adam with the paper's defaults."""
+
+    steps: Positive
+    """Filled in with 100,000 (MLP) or 500,000 (MHA, RNN)."""
+    batch_size: Positive = 256
+    learning_rate: Rate = 1e-4
+    clip_norm: NonNegative
+    """Largest global gradient norm; 0 does not clip. Filled in with 1 (RNN) or 0 (MLP, MHA)."""
+    halve_learning_rate_at: tuple[Positive, ...] = ()
+    """Steps at which the learning rate is halved."""
+
+
+class EvaluationSpec(_Spec):
+    """Sample counts of everything that is measured (PAPER sections 4 and 5)."""
+
+    curve_every: Positive = 5000
+    """Steps between two points of the learning curve; each also offers a "best" checkpoint."""
+    curve_batches: Positive = 10
+    """Batches of the training size behind each point, and as many others behind each selection."""
+    performance_batches: Positive = 100
+    performance_batch_size: Positive
+    """Filled in with 1000 (MLP, MHA classification) or 256 (MHA regression, RNN)."""
+    lengths: tuple[Positive, ...]
+    """Test lengths; filled in with 3, 5, 10, 20, 30 at training length 10, with 10, 20 … 50 at 20."""
+    activation_samples: Positive
+    """Samples or tokens behind the activation matrix; filled in with 1e6 (MLP, RNN) or 1e7 (MHA)."""
+    adaptation_distributions: Positive = 100
+    adaptation_samples: Positive = 10_000
+    """Samples or sequences per rule distribution."""
+
+
+class RunSpec(_Spec):
+    """One run: a task, a model, how it is trained, how it is measured, and its seed.
+
+    Example:
+        >>> spec = RunSpec.of(task={"architecture": "mlp", "num_rules": 4}, model={"name": "modular"}, seed=1)
+        >>> spec.model.num_modules, spec.train.steps
+        (4, 100000)
+    """
+
+    task: TaskSpec = Field(discriminator="architecture")
+    model: ModelSpec
+    train: TrainSpec
+    evaluation: EvaluationSpec
+    seed: Seed = 0
+
+    @classmethod
+    def of(cls, task: Mapping[str, Any], model: Mapping[str, Any] | None = None,
+           train: Mapping[str, Any] | None = None, evaluation: Mapping[str, Any] | None = None,
+           seed: int = 0) -> Self:
+        """Builds a run from plain tables, filling in the paper's protocol.
+
+        Args:
+            task: fields of the task; `architecture` and `num_rules` are needed.
+            model: fields of `ModelSpec`, or `name` of a named model.
+            train: fields of `TrainSpec`.
+            evaluation: fields of `EvaluationSpec`.
+            seed: of initialisation and batches.
+
+        Raises:
+            RequestError: a field is unknown, of the wrong type or out of range; the message says which.
+        """
+        return cls.parse({"task": task, "model": model or {}, "train": train or {},
+                          "evaluation": evaluation or {}, "seed": seed})
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Like `of`, from one nested table."""
+        if not isinstance(data, Mapping):
+            raise RequestError(f"a run must be a table of fields, got {type(data).__name__}")
+        known = ("task", "model", "train", "evaluation", "seed")
+        for name in data:
+            if name not in known:
+                raise unknown("field", name, known)
+        tables = {name: _table(name, data.get(name, {})) for name in known[:4]}
+        task = tables["task"]
+        architecture = task.get("architecture")
+        if architecture is None:
+            raise RequestError(f"task.architecture must be given. Possible: {', '.join(TASKS)}.")
+        if not isinstance(architecture, str) or architecture not in TASKS:
+            raise unknown("architecture", architecture, TASKS)
+        for name, spec in (("task", TASKS[architecture]), ("model", ModelSpec), ("train", TrainSpec),
+                           ("evaluation", EvaluationSpec)):
+            possible = [*spec.model_fields, *(["name"] if name == "model" else [])]
+            for field in tables[name]:
+                if field not in possible:
+                    raise unknown(f"{name} field" + (f" of {architecture}" if name == "task" else ""), field, possible)
+        _fill(architecture, tables)
+        try:
+            return cls.model_validate({**tables, "seed": data.get("seed", 0)})
+        except ValidationError as error:
+            raise RequestError(_line(error)) from None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        modules, rules, width = self.model.num_modules, self.task.num_rules, self.model.model_width
+        if self.model.modular:
+            if modules is None or modules < 2:
+                raise ValueError(f"model.num_modules: must be at least 2 for a modular model, got {modules}")
+            if self.model.scores == "oracle" and modules != rules:
+                raise ValueError("model.num_modules: gt-modular needs as many modules as rules, "
+                                 f"got {modules} modules and {rules} rules")
+            heads = 2 if self.task.architecture == "mha" else 1
+            if self.task.architecture != "rnn" and width < heads * modules:
+                raise ValueError(f"model.model_width: must be at least {heads} per module, "
+                                 f"got {width} for {modules} modules")
+        elif self.task.architecture == "mha" and width < 2 * rules:
+            raise ValueError(f"model.model_width: must be at least 2 per rule, got {width} for {rules} rules")
+        if self.task.architecture == "mha" and min(self.evaluation.lengths) < 2:
+            raise ValueError("evaluation.lengths: must be at least 2 for mha, where a token retrieves from others, "
+                             f"got {min(self.evaluation.lengths)}")
+        if len(set(self.evaluation.lengths)) != len(self.evaluation.lengths):
+            raise ValueError(f"evaluation.lengths: must differ from each other, got {list(self.evaluation.lengths)}")
+        if self.task.architecture == "mlp" and self.evaluation.lengths != (1,):
+            raise ValueError("evaluation.lengths: mlp has no sequences; leave it out")
+        return self
+
+    @property
+    def length(self) -> int:
+        """Positions of a training example: 1 for the MLP."""
+        return 1 if isinstance(self.task, MlpTask) else self.task.length
+
+
+def _table(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if not isinstance(value, Mapping):
+        raise RequestError(f"{name} must be a table of fields, got {value!r}")
+    return dict(value)
+
+
+def _fill(architecture: str, tables: dict[str, dict[str, Any]]) -> None:
+    """Fills in what the paper's protocol fixes per architecture and kind, in place."""
+    task, model, train, evaluation = tables["task"], tables["model"], tables["train"], tables["evaluation"]
+    mlp, mha, rnn = (architecture == name for name in TASKS)
+    scores = MODELS[model["name"]].scores if model.get("name") in MODELS else model.get("scores", "joint")
+    if scores != "none" and model.get("num_modules") is None:
+        model["num_modules"] = task.get("num_rules")
+    train.setdefault("steps", 100_000 if mlp else 500_000)
+    train.setdefault("clip_norm", 1.0 if rnn else 0.0)
+    small_batches = rnn or (mha and task.get("kind", "regression") == "regression")
+    evaluation.setdefault("performance_batch_size", 256 if small_batches else 1000)
+    evaluation.setdefault("activation_samples", 10_000_000 if mha else 1_000_000)
+    length = task.get("length", 10)
+    if mlp:
+        evaluation.setdefault("lengths", (1,))
+    elif length == 10:
+        evaluation.setdefault("lengths", (3, 5, 10, 20, 30))
+    elif isinstance(length, int) and not isinstance(length, bool) and length >= 1:
+        evaluation.setdefault("lengths", tuple(range(10, 60, 10)) if length == 20 else (length, 2 * length, 3 * length))
+    if "lengths" in evaluation and isinstance(evaluation["lengths"], list | tuple):
+        if not mlp and length not in evaluation["lengths"]:
+            evaluation["lengths"] = (*evaluation["lengths"], length)
+        if all(isinstance(n, int) for n in evaluation["lengths"]):
+            evaluation["lengths"] = tuple(sorted(evaluation["lengths"]))
+    for table, field in ((task, "rule_probabilities"), (train, "halve_learning_rate_at")):
+        if isinstance(table.get(field), list):
+            table[field] = tuple(table[field])
+
+
+def _line(error: ValidationError) -> str:
+    """The first problem pydantic found, as one line: field, what must hold, what was given."""
+    problem = error.errors()[0]
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, RequestError):
+        return str(cause)
+    where = ".".join(str(part) for part in problem["loc"] if part not in TASKS)
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        prefix = f"{where}." if where and not message.startswith(where) else ""
+        return prefix + message
+    message = message.removeprefix("Input should be ").removesuffix(" required")
+    if problem["type"] == "missing":
+        return f"{where} must be given"
+    return f"{where}: must be {message}, got {problem['input']!r}"
