@@ -1,0 +1,71 @@
+"""Files that appear whole or not at all, also when the power fails."""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from modbench.core.errors import MachineError
+
+TEMPORARY = ".modbench-"
+"""Prefix of a file that is still being written; one left over from a killed process is harmless."""
+_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+def exhausted(error: OSError) -> bool:
+    """Whether the machine failed (disk full, quota, broken disk), whatever the path was."""
+    return error.errno in _EXHAUSTED
+
+
+@contextmanager
+def machine_errors(action: str) -> Iterator[None]:
+    """Turns an `OSError` of the block into a `MachineError` that says what failed and why, on one line.
+
+    Args:
+        action: what was being done, such as `"write results/mine/plan/ab.json"`.
+    """
+    try:
+        yield
+    except MachineError:
+        raise
+    except OSError as error:
+        raise MachineError(f"cannot {action}: {error.strerror or error}") from error
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a new file down to the disk. Raises `OSError`; the name is free to be half-written then."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Gives `path` this content at one instant: a reader sees the old file or the new one.
+
+    Raises:
+        OSError: it cannot be written; what was there is untouched.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    try:
+        write_file(temporary, content)
+        os.replace(temporary, path)  # noqa: PTH105 - beside os.rename and os.fsync, whose kin it is
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the folder's entries (a rename into it, say) survive a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
+            raise
+    finally:
+        os.close(descriptor)

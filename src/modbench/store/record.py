@@ -1,0 +1,151 @@
+"""Rows of plain values -> Arrow tables -> the bytes of a Parquet file, and back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from modbench.core.identity import canonical
+from modbench.core.spec import RunSpec
+from modbench.store.schema import TABLES
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CohortRecord:
+    """Everything a cohort leaves behind: one list of rows per table of `modbench.store.schema.TABLES`.
+
+    A row has exactly the columns of its table's schema. None is null: it does not apply, or was not
+    measured. NaN stays NaN: the run diverged.
+
+    Attributes:
+        runs: one row a run.
+        curves: one row per run and evaluation during training.
+        performance: one row per run, checkpoint and shift.
+        activations: one row per run of a modular model and checkpoint.
+    """
+
+    runs: Sequence[Row]
+    curves: Sequence[Row] = field(default_factory=list)
+    performance: Sequence[Row] = field(default_factory=list)
+    activations: Sequence[Row] = field(default_factory=list)
+
+    def tables(self) -> Iterator[tuple[str, pa.Table]]:
+        """Yields the name and Arrow table of each part.
+
+        Raises:
+            ValueError: a row does not fit its schema, or belongs to no run of this record.
+        """
+        run_ids = {row["run_id"] for row in self.runs}
+        if len(run_ids) < len(self.runs):
+            raise ValueError("the runs of a record must differ from each other")
+        for name, schema in TABLES.items():
+            rows: Sequence[Row] = getattr(self, name)
+            if strangers := {row["run_id"] for row in rows} - run_ids:
+                raise ValueError(
+                    f"{name}: every row must belong to a run of its record, got {min(strangers)!r}"
+                )
+            yield name, to_table(rows, schema)
+        for row in self.activations:
+            if len(row["matrix"]) != row["num_rules"] * row["num_modules"]:
+                shape = f"{row['num_rules']} x {row['num_modules']}"
+                raise ValueError(f"activations: matrix must be {shape}, got {len(row['matrix'])} entries")
+
+
+def spec_text(spec: RunSpec) -> str:
+    """The full specification as canonical JSON; `RunSpec.parse(json.loads(text))` reads it back."""
+    return canonical(spec.model_dump(mode="json"))
+
+
+def spec_columns(spec: RunSpec) -> dict[str, Any]:
+    """The columns of `modbench.store.schema.SPEC_COLUMNS` for one run; None where a field does not apply."""
+    task, model, train = spec.task, spec.model, spec.train
+    return {
+        "architecture": task.architecture,
+        "kind": task.kind,
+        "search_version": getattr(task, "search_version", None),
+        "num_rules": task.num_rules,
+        "num_modules": model.num_modules,
+        "task_seed": task.task_seed,
+        "seed": spec.seed,
+        "model": model.name,
+        "scores": model.scores,
+        "gates": model.gates,
+        "encoder_width": model.encoder_width,
+        "model_width": model.model_width,
+        "steps": train.steps,
+        "batch_size": train.batch_size,
+        "learning_rate": train.learning_rate,
+        "length": spec.length,
+        "variant": getattr(task, "variant", None),
+        "order": getattr(task, "order", None),
+    }
+
+
+def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    """Turns rows into a table of exactly the schema's types.
+
+    Raises:
+        ValueError: a row lacks a column, has an unknown one, or a value that its column cannot hold.
+    """
+    names = set(schema.names)
+    for row in rows:
+        # Arrow itself would fill a forgotten column with null and drop an unknown one.
+        if row.keys() != names:
+            raise ValueError(
+                f"a row must have the schema's columns; missing {sorted(names - row.keys())}, "
+                f"unknown {sorted(row.keys() - names)}"
+            )
+    columns = []
+    for column in schema:
+        try:
+            array = pa.array([row[column.name] for row in rows], type=column.type, from_pandas=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            raise ValueError(f"column {column.name!r} must be {column.type}: {error}") from None
+        if array.null_count and not column.nullable:
+            raise ValueError(f"column {column.name!r} must have a value in every row")
+        columns.append(array)
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def encode(table: pa.Table) -> bytes:
+    """The table as a Parquet file with a checksum on every page."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return sink.getvalue().to_pybytes()
+
+
+def decode(content: bytes, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Reads a Parquet file's content as the schema, page checksums verified.
+
+    A nullable column that the file lacks (a quantity that is newer than the file) is null; one that the
+    schema does not know is left out.
+
+    Args:
+        content: of the file.
+        schema: that the table shall have.
+        columns: the columns to read; all of them when None.
+
+    Raises:
+        ValueError: the content is no Parquet file, or does not fit the schema.
+    """
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    reader = pa.BufferReader(content)
+    try:
+        table = pq.read_table(reader, columns=columns, use_threads=False, page_checksum_verification=True)
+    except OSError as error:  # Arrow's answer to a page whose checksum is wrong
+        raise ValueError(str(error)) from None
+    arrays = []
+    for column in wanted:
+        if column.name in table.column_names:
+            if table.schema.field(column.name).type != column.type:
+                raise ValueError(f"column {column.name!r} must be {column.type}")
+            arrays.append(table[column.name])
+        elif column.nullable:
+            arrays.append(pa.nulls(len(table), column.type))
+        else:
+            raise ValueError(f"column {column.name!r} is missing")
+    return pa.Table.from_arrays(arrays, schema=wanted)
