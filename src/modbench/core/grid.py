@@ -51,7 +51,9 @@ class Sweep(NamedTuple):
 def preset_names() -> list[str]:
     """Names of the sweeps that ship with modbench."""
     folder = resources.files("modbench.presets")
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
 
 
 def load_sweep(name: str, overrides: Sequence[str] = ()) -> Sweep:
@@ -84,7 +86,9 @@ def load_sweep(name: str, overrides: Sequence[str] = ()) -> Sweep:
     return parse_sweep(table, overrides, default_name=Path(name).stem)
 
 
-def parse_sweep(table: Mapping[str, Any], overrides: Sequence[str] = (), default_name: str = "sweep") -> Sweep:
+def parse_sweep(
+    table: Mapping[str, Any], overrides: Sequence[str] = (), default_name: str = "sweep"
+) -> Sweep:
     """Expands a sweep's tables into runs.
 
     Args:

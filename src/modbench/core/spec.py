@@ -34,7 +34,9 @@ class _Task(_Spec):
         p = self.rule_probabilities
         if p is not None:
             if len(p) != self.num_rules:
-                raise ValueError(f"rule_probabilities: must have num_rules = {self.num_rules} entries, got {len(p)}")
+                raise ValueError(
+                    f"rule_probabilities: must have num_rules = {self.num_rules} entries, got {len(p)}"
+                )
             if abs(sum(p) - 1) > 1e-6:
                 raise ValueError(f"rule_probabilities: must sum to 1, got a sum of {sum(p):.6g}")
         if getattr(self, "variant", "linear") == "fixed-ops" and self.num_rules > 5:
@@ -68,7 +70,11 @@ class RnnTask(_Task):
 
 
 TaskSpec = MlpTask | MhaTask | RnnTask
-TASKS: dict[str, type[MlpTask] | type[MhaTask] | type[RnnTask]] = {"mlp": MlpTask, "mha": MhaTask, "rnn": RnnTask}
+TASKS: dict[str, type[MlpTask] | type[MhaTask] | type[RnnTask]] = {
+    "mlp": MlpTask,
+    "mha": MhaTask,
+    "rnn": RnnTask,
+}
 
 Option = int | float | str | bool
 
@@ -178,9 +184,14 @@ class RunSpec(_Spec):
     seed: Seed = 0
 
     @classmethod
-    def of(cls, task: Mapping[str, Any], model: Mapping[str, Any] | None = None,
-           train: Mapping[str, Any] | None = None, evaluation: Mapping[str, Any] | None = None,
-           seed: int = 0) -> Self:
+    def of(
+        cls,
+        task: Mapping[str, Any],
+        model: Mapping[str, Any] | None = None,
+        train: Mapping[str, Any] | None = None,
+        evaluation: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> Self:
         """Builds a run from plain tables, filling in the paper's protocol.
 
         Args:
@@ -193,8 +204,15 @@ class RunSpec(_Spec):
         Raises:
             RequestError: a field is unknown, of the wrong type or out of range; the message says which.
         """
-        return cls.parse({"task": task, "model": model or {}, "train": train or {},
-                          "evaluation": evaluation or {}, "seed": seed})
+        return cls.parse(
+            {
+                "task": task,
+                "model": model or {},
+                "train": train or {},
+                "evaluation": evaluation or {},
+                "seed": seed,
+            }
+        )
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
@@ -212,12 +230,18 @@ class RunSpec(_Spec):
             raise RequestError(f"task.architecture must be given. Possible: {', '.join(TASKS)}.")
         if not isinstance(architecture, str) or architecture not in TASKS:
             raise unknown("architecture", architecture, TASKS)
-        for name, spec in (("task", TASKS[architecture]), ("model", ModelSpec), ("train", TrainSpec),
-                           ("evaluation", EvaluationSpec)):
+        for name, spec in (
+            ("task", TASKS[architecture]),
+            ("model", ModelSpec),
+            ("train", TrainSpec),
+            ("evaluation", EvaluationSpec),
+        ):
             possible = [*spec.model_fields, *(["name"] if name == "model" else [])]
             for field in tables[name]:
                 if field not in possible:
-                    raise unknown(f"{name} field" + (f" of {architecture}" if name == "task" else ""), field, possible)
+                    raise unknown(
+                        f"{name} field" + (f" of {architecture}" if name == "task" else ""), field, possible
+                    )
         _fill(architecture, tables)
         try:
             return cls.model_validate({**tables, "seed": data.get("seed", 0)})
@@ -231,19 +255,27 @@ class RunSpec(_Spec):
             if modules is None or modules < 2:
                 raise ValueError(f"model.num_modules: must be at least 2 for a modular model, got {modules}")
             if self.model.scores == "oracle" and modules != rules:
-                raise ValueError("model.num_modules: gt-modular needs as many modules as rules, "
-                                 f"got {modules} modules and {rules} rules")
+                raise ValueError(
+                    "model.num_modules: gt-modular needs as many modules as rules, "
+                    f"got {modules} modules and {rules} rules"
+                )
             heads = 2 if self.task.architecture == "mha" else 1
             if self.task.architecture != "rnn" and width < heads * modules:
-                raise ValueError(f"model.model_width: must be at least {heads} per module, "
-                                 f"got {width} for {modules} modules")
+                raise ValueError(
+                    f"model.model_width: must be at least {heads} per module, "
+                    f"got {width} for {modules} modules"
+                )
         elif self.task.architecture == "mha" and width < 2 * rules:
             raise ValueError(f"model.model_width: must be at least 2 per rule, got {width} for {rules} rules")
         if self.task.architecture == "mha" and min(self.evaluation.lengths) < 2:
-            raise ValueError("evaluation.lengths: must be at least 2 for mha, where a token retrieves from others, "
-                             f"got {min(self.evaluation.lengths)}")
+            raise ValueError(
+                "evaluation.lengths: must be at least 2 for mha, where a token retrieves from others, "
+                f"got {min(self.evaluation.lengths)}"
+            )
         if len(set(self.evaluation.lengths)) != len(self.evaluation.lengths):
-            raise ValueError(f"evaluation.lengths: must differ from each other, got {list(self.evaluation.lengths)}")
+            raise ValueError(
+                f"evaluation.lengths: must differ from each other, got {list(self.evaluation.lengths)}"
+            )
         if self.task.architecture == "mlp" and self.evaluation.lengths != (1,):
             raise ValueError("evaluation.lengths: mlp has no sequences; leave it out")
         return self
@@ -280,7 +312,9 @@ def _fill(architecture: str, tables: dict[str, dict[str, Any]]) -> None:
     elif length == 10:
         evaluation.setdefault("lengths", (3, 5, 10, 20, 30))
     elif isinstance(length, int) and not isinstance(length, bool) and length >= 1:
-        evaluation.setdefault("lengths", tuple(range(10, 60, 10)) if length == 20 else (length, 2 * length, 3 * length))
+        evaluation.setdefault(
+            "lengths", tuple(range(10, 60, 10)) if length == 20 else (length, 2 * length, 3 * length)
+        )
     if "lengths" in evaluation and isinstance(evaluation["lengths"], list | tuple):
         if not mlp and length not in evaluation["lengths"]:
             evaluation["lengths"] = (*evaluation["lengths"], length)

@@ -1,0 +1,1 @@
+"""Parameters -> numbers: performance under shifts, activation matrices, the five metrics."""

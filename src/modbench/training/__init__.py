@@ -1,0 +1,1 @@
+"""Task x model -> parameters: many runs as one compiled program."""

@@ -1,0 +1,182 @@
+"""One group of runs from specification to results: train, measure along the way, evaluate, report progress."""
+
+import functools
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from modbench.core.identity import static_key
+from modbench.core.spec import RunSpec
+from modbench.evaluation.evaluate import Measured, checkpoint_result, measure_checkpoint
+from modbench.evaluation.result import CheckpointResult, CurvePoint, RunResult
+from modbench.models.sizing import num_parameters
+from modbench.training.cohort import CohortProgram, curve_steps, live_loss, replica
+from modbench.training.trainer import Point, RunData, TrainState
+
+CHUNK_SECONDS = 0.5
+"""Aimed time between two looks at the host; how training is cut changes no number."""
+
+
+class Progress(NamedTuple):
+    """Where a group is.
+
+    Attributes:
+        phase: what is being done.
+        step: updates done.
+        steps: updates to do.
+        loss: mean current training loss over the runs that have not diverged, None before the first or if all have.
+    """
+
+    phase: Literal["compile", "train", "evaluate"]
+    step: int
+    steps: int
+    loss: float | None
+
+
+class Stopped(Exception):
+    """The group was asked to stop and did, between two chunks."""
+
+
+def run_group(
+    specs: Sequence[RunSpec],
+    width: int,
+    report: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[RunResult]:
+    """Trains and evaluates the runs of one group as one program.
+
+    Args:
+        specs: at most `width` runs that agree in everything static; a smaller group is padded.
+        width: replicas of the compiled program, as recorded with the cohort.
+        report: told about progress about twice a second.
+        should_stop: asked between chunks.
+
+    Returns:
+        One result per run, in order.
+
+    Raises:
+        Stopped: `should_stop` said so.
+        ValueError: the runs do not belong together or do not fit.
+    """
+    keys = {static_key(spec) for spec in specs}
+    if len(keys) != 1 or not 1 <= len(specs) <= width:
+        raise ValueError(
+            f"a group must be 1 to {width} runs of one cohort, got {len(specs)} of {len(keys)} cohorts"
+        )
+    program = _program(keys.pop(), width, specs[0])
+    compiled_before, started = program.compile_seconds, time.perf_counter()
+    data = program.data(specs)
+    state, curve = _train(program, data, specs[0], report, should_stop)
+    trained = time.perf_counter()
+    report(Progress("evaluate", specs[0].train.steps, specs[0].train.steps, live_loss(state)))
+    measured = {}
+    for checkpoint, params in (("last", state.params), ("best", state.best.params)):
+        measured[checkpoint] = jax.device_get(
+            program.call(
+                "evaluate",
+                functools.partial(measure_checkpoint, program.trainer),
+                (0, 0),
+                params,
+                data,
+            )
+        )
+        if should_stop():
+            raise Stopped
+    compiling = program.compile_seconds - compiled_before
+    seconds = {
+        "compile": compiling / len(specs),
+        "evaluate": (time.perf_counter() - trained) / len(specs),
+        "train": (trained - started) / len(specs),
+    }
+    host = jax.device_get((state.loss, state.diverged_at, state.best.step))
+    return [_result(spec, index, host, curve, measured, seconds) for index, spec in enumerate(specs)]
+
+
+_PROGRAMS: dict[tuple[str, int], CohortProgram] = {}
+
+
+def _program(key: str, width: int, spec: RunSpec) -> CohortProgram:
+    """The program of a cohort. Only the latest is kept: cohorts come one after another, groups share it."""
+    if (key, width) not in _PROGRAMS:
+        _PROGRAMS.clear()
+        gc.collect()
+        _PROGRAMS[key, width] = CohortProgram(spec, width)
+    return _PROGRAMS[key, width]
+
+
+def _train(
+    program: CohortProgram,
+    data: RunData,
+    spec: RunSpec,
+    report: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> tuple[TrainState, list[tuple[int, Point]]]:
+    steps = spec.train.steps
+    report(Progress("compile", 0, steps, None))
+    state = program.init(data)
+    step, chunk, curve = 0, 10, []
+    for point in curve_steps(steps, spec.evaluation.curve_every):
+        while step < point:
+            count = min(chunk, point - step)
+            started = time.perf_counter()
+            state = jax.block_until_ready(program.advance(state, data, step, count))
+            step += count
+            pace = (time.perf_counter() - started) / count
+            chunk = max(1, min(4 * chunk, int(CHUNK_SECONDS / pace)))
+            report(Progress("train", step, steps, live_loss(state)))
+            if should_stop():
+                raise Stopped
+        state, measured = program.measure(state, data, step)
+        curve.append((step, jax.device_get(measured)))
+    return state, curve
+
+
+def _result(
+    spec: RunSpec,
+    index: int,
+    host: tuple[np.ndarray, np.ndarray, np.ndarray],
+    curve: list[tuple[int, Point]],
+    measured: dict[str, Measured],
+    seconds: dict[str, float],
+) -> RunResult:
+    loss, diverged_at, best_step = (array[index] for array in host)
+    at = {"last": spec.train.steps, "best": int(best_step)}
+    checkpoints = {
+        name: checkpoint_result(spec, at[name], replica(values, index)) for name, values in measured.items()
+    }
+    points = [CurvePoint(step, *(float(value[index]) for value in point)) for step, point in curve]
+    reason = None
+    if diverged_at >= 0:
+        reason = f"diverged: the loss or gradient of update {int(diverged_at)} was not finite"
+        # Frozen just before: the numbers are those of no finished training, and nothing may average over them.
+        checkpoints = {name: _voided(result) for name, result in checkpoints.items()}
+        points = [p for p in points if p.step <= diverged_at]
+    elif any(np.isnan(q) for c in checkpoints.values() for q in c.quantities.values() if q is not None):
+        reason = "evaluation: a quantity is not a number"
+    return RunResult(
+        spec,
+        num_parameters(spec),
+        "done" if reason is None else "failed",
+        reason,
+        int(diverged_at) if diverged_at >= 0 else None,
+        float(loss),
+        points,
+        checkpoints,
+        seconds,
+    )
+
+
+def _voided(result: CheckpointResult) -> CheckpointResult:
+    """The same checkpoint with every measured number replaced by NaN."""
+    nan = float("nan")
+    return CheckpointResult(
+        result.step,
+        [replace(shift, loss=nan, error=nan) for shift in result.performance],
+        None if result.activation is None else np.full_like(result.activation, nan),
+        {name: None if value is None else nan for name, value in result.quantities.items()},
+    )

@@ -1,0 +1,73 @@
+"""What a trained and evaluated run is, in plain Python and NumPy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from modbench.core.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class ShiftPerformance:
+    """Mean loss and error at one scale (1 or 2) and length (1 for the MLP)."""
+
+    scale: float
+    length: int
+    loss: float
+    error: float
+
+
+@dataclass(frozen=True)
+class CheckpointResult:
+    """What was measured of one checkpoint.
+
+    Attributes:
+        step: updates behind it.
+        performance: every scale x length.
+        activation: A[r, m] = p(module m | rule r), rows sum to 1; None without modules.
+        quantities: every name of `modbench.core.quantities.QUANTITIES`; None was not measured, NaN diverged.
+    """
+
+    step: int
+    performance: list[ShiftPerformance]
+    activation: Float[np.ndarray, "R M"] | None
+    quantities: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One evaluation during training."""
+
+    step: int
+    loss: float
+    error: float
+    selection_loss: float
+    selection_error: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One finished run.
+
+    Attributes:
+        spec: the run.
+        num_parameters: trainable parameters of its model.
+        status: `"done"` or `"failed"`.
+        reason: why it failed, else None.
+        diverged_at: the update at which it diverged, else None.
+        train_loss: training loss at the end, averaged over about the last hundred steps.
+        curve: points of the learning curve.
+        checkpoints: `"last"` and `"best"`.
+        seconds: the run's share of its group's time for `"train"`, `"compile"` and `"evaluate"`.
+    """
+
+    spec: RunSpec
+    num_parameters: int
+    status: str
+    reason: str | None
+    diverged_at: int | None
+    train_loss: float
+    curve: list[CurvePoint]
+    checkpoints: dict[str, CheckpointResult]
+    seconds: dict[str, float]

@@ -1,0 +1,24 @@
+"""The body of an architecture, with or without modules."""
+
+from jaxtyping import Array, Key
+
+from modbench.core.spec import RunSpec
+from modbench.models.base import Model
+from modbench.models.mha import MhaModular, MhaMonolithic
+from modbench.models.mlp import MlpModular, MlpMonolithic
+from modbench.models.rnn import RnnModular, RnnMonolithic
+
+BODIES: dict[str, tuple[type, type]] = {
+    "mlp": (MlpMonolithic, MlpModular),
+    "mha": (MhaMonolithic, MhaModular),
+    "rnn": (RnnMonolithic, RnnModular),
+}
+
+
+def make_model(key: Key[Array, ""], spec: RunSpec) -> Model:
+    """Draws the model that a run names.
+
+    Raises:
+        RequestError: an option of its router is unknown or has a bad value.
+    """
+    return BODIES[spec.task.architecture][spec.model.modular].create(key, spec)

@@ -1,0 +1,120 @@
+"""MLP bodies: encode two numbers and the rule code, pass the modules, decode (PAPER section 3)."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from modbench.core.spec import RunSpec
+from modbench.models import sizing
+from modbench.models.base import Model, Output, rule_code
+from modbench.models.layers import FanOut, PerModule, TwoLayer
+from modbench.models.routing import Router, Seen, Sizes
+
+
+class _Ends(eqx.Module):
+    """The encoder before and the decoder after every MLP body."""
+
+    encode_number: TwoLayer
+    encode_rule: TwoLayer
+    decode: TwoLayer
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "_Ends":
+        e, d = spec.model.encoder_width, spec.model.model_width
+        keys = jax.random.split(key, 3)
+        return cls(
+            TwoLayer.create(keys[0], 1, e, e),
+            TwoLayer.create(keys[1], spec.task.num_rules, e, e),
+            TwoLayer.create(keys[2], d, e, 1),
+        )
+
+    def encode(
+        self, inputs: Float[Array, "B 2"], code: Float[Array, "B R"]
+    ) -> tuple[Float[Array, "B 3E"], Float[Array, "B E"]]:
+        """Both numbers by one shared encoder, and the rule code; also the encoded rule code alone."""
+        numbers = self.encode_number(inputs[..., None]).reshape(inputs.shape[0], -1)
+        # There are only R different codes: encode each once, then pick.
+        rules = code @ self.encode_rule(jnp.eye(code.shape[1]))
+        return jnp.concatenate([numbers, rules], axis=-1), rules
+
+
+class MlpMonolithic(Model):
+    """One body: Linear(3E, D) ReLU Linear(D, D)."""
+
+    ends: _Ends
+    body: TwoLayer
+    num_rules: int = eqx.field(static=True)
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "MlpMonolithic":
+        """Draws the model."""
+        key_ends, key_body = jax.random.split(key)
+        e, d = spec.model.encoder_width, spec.model.model_width
+        return cls(_Ends.create(key_ends, spec), TwoLayer.create(key_body, 3 * e, d, d), spec.task.num_rules)
+
+    def __call__(
+        self,
+        inputs: Float[Array, "B 2"],
+        rule: Int[Array, " B"],
+        *,
+        key: Key[Array, ""] | None = None,
+        length: Int[Array, ""] | None = None,
+    ) -> Output:
+        """See `Model`."""
+        del key, length
+        encoded, _ = self.ends.encode(inputs, rule_code(rule, self.num_rules))
+        return Output(self.ends.decode(self.body(encoded))[:, 0], None)
+
+
+class MlpModular(Model):
+    """M modules Linear(3E, D//M) ReLU Linear(D//M, D), mixed by the router before the decoder."""
+
+    ends: _Ends
+    hidden: FanOut
+    out: PerModule
+    router: Router
+    num_rules: int = eqx.field(static=True)
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "MlpModular":
+        """Draws the model."""
+        e, d, modules = spec.model.encoder_width, spec.model.model_width, spec.model.num_modules
+        assert modules is not None
+        width = sizing.mlp_hidden_width(d, modules)
+        sizes = Sizes(
+            rules=spec.task.num_rules,
+            modules=modules,
+            inputs=sizing.input_width(spec),
+            features=width,
+            outputs=d,
+            hidden=e,
+            joint_bias=True,
+            rule_features=e,
+            rule_hidden=None,
+            rule_bias=True,
+        )
+        keys = jax.random.split(key, 4)
+        return cls(
+            _Ends.create(keys[0], spec),
+            FanOut.create(keys[1], 3 * e, modules, width),
+            PerModule.create(keys[2], modules, width, d),
+            Router.create(keys[3], spec.model, sizes),
+            spec.task.num_rules,
+        )
+
+    def __call__(
+        self,
+        inputs: Float[Array, "B 2"],
+        rule: Int[Array, " B"],
+        *,
+        key: Key[Array, ""] | None = None,
+        length: Int[Array, ""] | None = None,
+    ) -> Output:
+        """See `Model`."""
+        del length
+        code = rule_code(rule, self.num_rules)
+        encoded, rule_features = self.ends.encode(inputs, code)
+        features = jax.nn.relu(self.hidden(encoded))
+        gates = self.router(Seen(code, rule_features, inputs, features, lambda: self.out(features)), key)
+        return Output(self.ends.decode(self.out.mix(features, gates))[:, 0], gates)

@@ -1,0 +1,165 @@
+"""RNN bodies: an LSTM, or M LSTM cells that share one state and are mixed at every step (PAPER section 3).
+
+Axes: B sequences, N steps, M modules, h hidden width; the gate blocks of a cell are in the order i, f, o, g.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from modbench.core.spec import RunSpec
+from modbench.models import sizing
+from modbench.models.base import Model, Output, rule_code
+from modbench.models.layers import FanOut, TwoLayer, uniform
+from modbench.models.routing import Router, Seen, Sizes
+
+
+class _Ends(eqx.Module):
+    """The encoder before and the decoder after every RNN body, acting on each step."""
+
+    encode: TwoLayer
+    decode: TwoLayer
+    scalar: bool = eqx.field(static=True)
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], spec: RunSpec, hidden: int) -> "_Ends":
+        e, inputs = spec.model.encoder_width, sizing.input_width(spec)
+        scalar = spec.task.kind == "classification"
+        key_encode, key_decode = jax.random.split(key)
+        return cls(
+            TwoLayer.create(key_encode, inputs + spec.task.num_rules, e, e),
+            TwoLayer.create(key_decode, hidden, hidden, 1 if scalar else inputs),
+            scalar,
+        )
+
+    def decode_steps(self, hidden: Float[Array, "N B h"]) -> Float[Array, "B N ..."]:
+        prediction = self.decode(hidden).swapaxes(0, 1)
+        return prediction[..., 0] if self.scalar else prediction
+
+
+def _cell(
+    blocks: Float[Array, "... 4 h"], cell: Float[Array, "... h"]
+) -> tuple[Float[Array, "... h"], Float[Array, "... h"]]:
+    """The LSTM equations: c' = f c + i g, h' = o tanh(c')."""
+    i, f, o = (
+        jax.nn.sigmoid(blocks[..., 0, :]),
+        jax.nn.sigmoid(blocks[..., 1, :]),
+        jax.nn.sigmoid(blocks[..., 2, :]),
+    )
+    cell = f * cell + i * jnp.tanh(blocks[..., 3, :])
+    return o * jnp.tanh(cell), cell
+
+
+class RnnMonolithic(Model):
+    """One LSTM cell of width D with both biases."""
+
+    ends: _Ends
+    from_input: FanOut
+    from_hidden: FanOut
+    num_rules: int = eqx.field(static=True)
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "RnnMonolithic":
+        """Draws the model; every weight and bias of the cell starts as U(+-1/sqrt(D))."""
+        e, d = spec.model.encoder_width, spec.model.model_width
+        keys = jax.random.split(key, 5)
+        return cls(
+            _Ends.create(keys[0], spec, d),
+            FanOut(uniform(keys[1], (e, 4, d), d), uniform(keys[2], (4, d), d)),
+            FanOut(uniform(keys[3], (d, 4, d), d), uniform(keys[4], (4, d), d)),
+            spec.task.num_rules,
+        )
+
+    def __call__(
+        self,
+        inputs: Float[Array, "B N F"],
+        rule: Int[Array, "B N"],
+        *,
+        key: Key[Array, ""] | None = None,
+        length: Int[Array, ""] | None = None,
+    ) -> Output:
+        """See `Model`; a step depends on the past alone, so `length` changes nothing."""
+        del key, length
+        seen = jnp.concatenate([inputs, rule_code(rule, self.num_rules)], axis=-1)
+        driven = self.from_input(self.ends.encode(seen.swapaxes(0, 1)))
+
+        def step(state: tuple, drive: Float[Array, "B 4 h"]) -> tuple[tuple, Float[Array, "B h"]]:
+            state = _cell(drive + self.from_hidden(state[0]), state[1])
+            return state, state[0]
+
+        start = jnp.zeros((inputs.shape[0], self.from_hidden.weight.shape[-1]))
+        _, hidden = jax.lax.scan(step, (start, start), driven)
+        return Output(self.ends.decode_steps(hidden), None)
+
+
+class RnnModular(Model):
+    """M LSTM cells without biases reading the same (h, c); the new h and c are gate-weighted sums over them."""
+
+    ends: _Ends
+    from_input: FanOut
+    from_hidden: FanOut
+    router: Router
+    num_rules: int = eqx.field(static=True)
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "RnnModular":
+        """Draws the model."""
+        e, modules = spec.model.encoder_width, spec.model.num_modules
+        assert modules is not None
+        hidden = sizing.rnn_hidden_width(e, spec.model.model_width, modules)
+        sizes = Sizes(
+            rules=spec.task.num_rules,
+            modules=modules,
+            inputs=sizing.input_width(spec),
+            features=8 * hidden,
+            outputs=hidden,
+            hidden=e,
+            joint_bias=False,
+            rule_features=None,
+            rule_hidden=hidden,
+            rule_bias=False,
+        )
+        keys = jax.random.split(key, 4)
+        return cls(
+            _Ends.create(keys[0], spec, hidden),
+            FanOut.create(keys[1], e, modules, 4 * hidden, bias=False),
+            FanOut.create(keys[2], hidden, modules, 4 * hidden, bias=False),
+            Router.create(keys[3], spec.model, sizes),
+            spec.task.num_rules,
+        )
+
+    def __call__(
+        self,
+        inputs: Float[Array, "B N F"],
+        rule: Int[Array, "B N"],
+        *,
+        key: Key[Array, ""] | None = None,
+        length: Int[Array, ""] | None = None,
+    ) -> Output:
+        """See `Model`; a step depends on the past alone, so `length` changes nothing."""
+        del length
+        inputs, code = inputs.swapaxes(0, 1), rule_code(rule.swapaxes(0, 1), self.num_rules)
+        driven = self.from_input(self.ends.encode(jnp.concatenate([inputs, code], axis=-1)))
+        known = None if self.router.reads_modules else self.router(Seen(code, None, inputs), key)
+        keys = None if key is None or known is not None else jax.random.split(key, inputs.shape[0])
+        width = self.from_hidden.weight.shape[0]
+
+        def step(state: tuple, now: tuple) -> tuple[tuple, tuple]:
+            drive, code, inputs, gates, key = now
+            hidden, cell = state
+            recurrent = self.from_hidden(hidden)
+            blocks = (drive + recurrent).reshape(*drive.shape[:-1], 4, width)
+            module_hidden, module_cell = _cell(blocks, cell[:, None, :])
+            if gates is None:
+                features = jax.nn.relu(jnp.concatenate([drive, recurrent], axis=-1))
+                gates = self.router(Seen(code, None, inputs, features, lambda: module_hidden), key)
+            mixed = (
+                jnp.einsum("bm,bmh->bh", gates, module_hidden),
+                jnp.einsum("bm,bmh->bh", gates, module_cell),
+            )
+            return mixed, (mixed[0], gates)
+
+        start = jnp.zeros((inputs.shape[1], width))
+        _, (hidden, gates) = jax.lax.scan(step, (start, start), (driven, code, inputs, known, keys))
+        return Output(self.ends.decode_steps(hidden), gates.swapaxes(0, 1))

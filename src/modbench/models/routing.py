@@ -1,0 +1,294 @@
+"""Routers: scores, then gates. The place for a router of one's own.
+
+A router is a score source times a gate function. Both are small classes that know nothing of the body around
+them, so each works for all three architectures::
+
+    @register_gates("sparsemax", "Euclidean projection onto the simplex")
+    class Sparsemax(Gates):
+        def __call__(self, scores, key):
+            ...
+
+Axes: leading axes are arbitrary (B examples; B, N tokens; B at one RNN step); M modules, R rules.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from modbench.core.errors import RequestError
+from modbench.core.names import GATES, SCORES
+from modbench.core.spec import ModelSpec, Option
+from modbench.models.layers import Linear, PerModule, TwoLayer
+
+
+class Sizes(NamedTuple):
+    """What a body tells its router: widths, and the form of the paper's scorer for that body.
+
+    Attributes:
+        rules: R.
+        modules: M.
+        inputs: features of the raw input without the rule code.
+        features: features of each module that a joint scorer reads.
+        outputs: width of each module's output.
+        hidden: default hidden units of scorers that have a hidden layer.
+        joint_bias: whether the joint scorer has a bias.
+        rule_features: width of the body's encoded rule code, None where it has none.
+        rule_hidden: hidden units of the rule scorer; None: one linear map on the encoded rule code.
+        rule_bias: whether the rule scorer has biases.
+    """
+
+    rules: int
+    modules: int
+    inputs: int
+    features: int
+    outputs: int
+    hidden: int
+    joint_bias: bool
+    rule_features: int | None
+    rule_hidden: int | None
+    rule_bias: bool
+
+
+class Seen(NamedTuple):
+    """What a router may look at.
+
+    Attributes:
+        rule_code: one-hot code of the rule.
+        rule_features: the body's encoded rule code; None where it has none.
+        inputs: the raw input without the rule code.
+        features: what each module's joint score is read from.
+        outputs: makes the modules' outputs; only called when a scorer needs them.
+    """
+
+    rule_code: Float[Array, "... R"]
+    rule_features: Float[Array, "... e"] | None
+    inputs: Float[Array, "... x"]
+    features: Float[Array, "... M f"] | None = None
+    outputs: Callable[[], Float[Array, "... M o"]] | None = None
+
+
+class Scores(eqx.Module):
+    """A score source: one number per module from what is seen."""
+
+    reads_modules: ClassVar[bool] = False
+    """Whether `Seen.features` or `Seen.outputs` are read; if not, a recurrent body scores all steps at once."""
+
+    @classmethod
+    @abstractmethod
+    def create(cls, key: Key[Array, ""], sizes: Sizes, **options: Option) -> "Scores":
+        """Draws the scorer's parameters; `options` are the model's `score_options`."""
+
+    @abstractmethod
+    def __call__(self, seen: Seen) -> Float[Array, "... M"]:
+        """Scores, not normalised."""
+
+
+class Gates(eqx.Module):
+    """A gate function: scores to gates. Its fields are the model's `gate_options`."""
+
+    @abstractmethod
+    def __call__(self, scores: Float[Array, "... M"], key: Key[Array, ""] | None) -> Float[Array, "... M"]:
+        """Gates, non-negative; `key` is None in evaluation, where nothing is random."""
+
+
+SCORE_CLASSES: dict[str, type[Scores]] = {}
+GATE_CLASSES: dict[str, type[Gates]] = {}
+
+
+def register_scores(name: str, description: str) -> Callable[[type[Scores]], type[Scores]]:
+    """Class decorator that makes a score source available as `model.scores = name`."""
+
+    def register(cls: type[Scores]) -> type[Scores]:
+        SCORE_CLASSES[name] = cls
+        SCORES[name] = description
+        return cls
+
+    return register
+
+
+def register_gates(name: str, description: str) -> Callable[[type[Gates]], type[Gates]]:
+    """Class decorator that makes a gate function available as `model.gates = name`."""
+
+    def register(cls: type[Gates]) -> type[Gates]:
+        GATE_CLASSES[name] = cls
+        GATES[name] = description
+        return cls
+
+    return register
+
+
+class Router(eqx.Module):
+    """Scores times gates."""
+
+    scores: Scores
+    gates: Gates
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], spec: ModelSpec, sizes: Sizes) -> "Router":
+        """Builds the router that a model specification names.
+
+        Raises:
+            RequestError: an option is unknown to the score source or gate function, or has a bad value.
+        """
+        try:
+            gates = GATE_CLASSES[spec.gates](**spec.gate_options)
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"model.gate_options of {spec.gates!r}: {error}") from None
+        try:
+            scores = SCORE_CLASSES[spec.scores].create(key, sizes, **spec.score_options)
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"model.score_options of {spec.scores!r}: {error}") from None
+        return cls(scores, gates)
+
+    @property
+    def reads_modules(self) -> bool:
+        """Whether the modules must have run before the gates are known."""
+        return type(self.scores).reads_modules
+
+    def __call__(self, seen: Seen, key: Key[Array, ""] | None = None) -> Float[Array, "... M"]:
+        """The gates of what is seen."""
+        return self.gates(self.scores(seen), key)
+
+
+@register_scores("joint", SCORES["joint"])
+class Joint(Scores):
+    """Each module scores itself: a linear map of its own features to one number (PAPER section 3)."""
+
+    reads_modules: ClassVar[bool] = True
+    layer: PerModule
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], sizes: Sizes) -> "Joint":
+        """Draws the maps."""
+        return cls(PerModule.create(key, sizes.modules, sizes.features, 1, sizes.joint_bias))
+
+    def __call__(self, seen: Seen) -> Float[Array, "... M"]:
+        """One number per module from its features."""
+        assert seen.features is not None
+        return self.layer(seen.features)[..., 0]
+
+
+@register_scores("rule", SCORES["rule"])
+class Rule(Scores):
+    """A function of the rule alone: linear on its encoding, or two layers on its code, as the body says."""
+
+    layer: Linear | TwoLayer
+    encoded: bool = eqx.field(static=True)
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], sizes: Sizes, hidden: int | None = None) -> "Rule":
+        """Draws the maps; `hidden` replaces the paper's number of hidden units."""
+        hidden = sizes.rule_hidden if hidden is None else hidden
+        encoded = sizes.rule_features is not None
+        inputs = sizes.rules if sizes.rule_features is None else sizes.rule_features
+        if hidden is None:
+            return cls(Linear.create(key, inputs, sizes.modules, sizes.rule_bias), encoded)
+        if hidden < 1:
+            raise ValueError(f"hidden must be at least 1, got {hidden}")
+        return cls(TwoLayer.create(key, inputs, hidden, sizes.modules, sizes.rule_bias), encoded)
+
+    def __call__(self, seen: Seen) -> Float[Array, "... M"]:
+        """Scores from the rule."""
+        if not self.encoded:
+            return self.layer(seen.rule_code)
+        assert seen.rule_features is not None
+        return self.layer(seen.rule_features)
+
+
+@register_scores("input", SCORES["input"])
+class Input(Scores):
+    """Two layers on the raw input without the rule code: what a router can do that is not told the rule."""
+
+    layer: TwoLayer
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], sizes: Sizes, hidden: int | None = None) -> "Input":
+        """Draws the maps."""
+        hidden = sizes.hidden if hidden is None else hidden
+        if hidden < 1:
+            raise ValueError(f"hidden must be at least 1, got {hidden}")
+        return cls(TwoLayer.create(key, sizes.inputs, hidden, sizes.modules))
+
+    def __call__(self, seen: Seen) -> Float[Array, "... M"]:
+        """Scores from the input."""
+        return self.layer(seen.inputs)
+
+
+@register_scores("separate", SCORES["separate"])
+class Separate(Scores):
+    """One scorer shared by all modules, on [module output, raw input, rule code]."""
+
+    reads_modules: ClassVar[bool] = True
+    layer: TwoLayer
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], sizes: Sizes) -> "Separate":
+        """Draws the maps."""
+        return cls(TwoLayer.create(key, sizes.outputs + sizes.inputs + sizes.rules, sizes.hidden, 1))
+
+    def __call__(self, seen: Seen) -> Float[Array, "... M"]:
+        """Scores every module's output by the same map."""
+        assert seen.outputs is not None
+        outputs = seen.outputs()
+        raw = jnp.concatenate([seen.inputs, seen.rule_code], axis=-1)[..., None, :]
+        raw = jnp.broadcast_to(raw, (*outputs.shape[:-1], raw.shape[-1]))
+        return self.layer(jnp.concatenate([outputs, raw], axis=-1))[..., 0]
+
+
+@register_scores("oracle", SCORES["oracle"])
+class Oracle(Scores):
+    """0 for the module of the true rule, minus infinity for the others: a softmax makes it the one-hot code."""
+
+    @classmethod
+    def create(cls, key: Key[Array, ""], sizes: Sizes) -> "Oracle":
+        """Has no parameters."""
+        del key, sizes
+        return cls()
+
+    def __call__(self, seen: Seen) -> Float[Array, "... M"]:
+        """Log p(true module)."""
+        return jnp.where(seen.rule_code > 0, 0.0, -jnp.inf)
+
+
+@register_gates("softmax", GATES["softmax"])
+class Softmax(Gates):
+    """softmax(scores / temperature)."""
+
+    temperature: float = eqx.field(static=True, default=1.0)
+
+    def __check_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be positive, got {self.temperature}")
+
+    def __call__(self, scores: Float[Array, "... M"], key: Key[Array, ""] | None) -> Float[Array, "... M"]:
+        """Sums to 1 over modules."""
+        del key
+        return jax.nn.softmax(scores if self.temperature == 1 else scores / self.temperature, axis=-1)
+
+
+@register_gates("top-k", GATES["top-k"])
+class TopK(Gates):
+    """Softmax over the k best scores; the others get no gate (Shazeer et al. 2017, without the noise)."""
+
+    k: int = eqx.field(static=True, default=1)
+
+    def __check_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"k must be at least 1, got {self.k}")
+
+    def __call__(self, scores: Float[Array, "... M"], key: Key[Array, ""] | None) -> Float[Array, "... M"]:
+        """Sums to 1 over the k selected modules."""
+        del key
+        modules = scores.shape[-1]
+        if self.k > modules:
+            raise RequestError(
+                f"model.gate_options.k: must be at most the number of modules, {modules}, got {self.k}"
+            )
+        _, best = jax.lax.top_k(scores, self.k)
+        selected = jnp.any(jax.nn.one_hot(best, modules, dtype=bool), axis=-2)
+        return jax.nn.softmax(scores, axis=-1, where=selected)

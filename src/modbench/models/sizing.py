@@ -1,0 +1,126 @@
+"""Widths and parameter counts of every model, in plain arithmetic (PAPER section 3).
+
+E encoder width, D model width, R rules, M modules. Needs no JAX, so a plan can count without building models.
+"""
+
+import math
+
+from modbench.core.spec import MhaTask, MlpTask, RnnTask, RunSpec
+
+
+def mlp_hidden_width(model_width: int, num_modules: int) -> int:
+    """Hidden units of one MLP module: D // M."""
+    return model_width // num_modules
+
+
+def mha_head_width(model_width: int, num_heads: int) -> int:
+    """Width of one attention head: D // heads."""
+    return model_width // num_heads
+
+
+def mha_module_hidden(encoder_width: int, model_width: int, num_modules: int) -> int:
+    """I, the hidden units of one MHA module's output map, which match the monolithic body's parameters.
+
+    I = floor( 2E [M H (D + E) + D] / ( M [D (H + 1) + M H E] ) ) with H = 2 heads per module.
+    """
+    width, modules, heads = model_width, num_modules, 2
+    above = 2 * encoder_width * (modules * heads * (width + encoder_width) + width)
+    below = modules * (width * (heads + 1) + modules * heads * encoder_width)
+    return above // below
+
+
+def rnn_hidden_width(encoder_width: int, model_width: int, num_modules: int) -> int:
+    """H of the modular RNN: floor of the positive root of (4M+1) h^2 + (4ME+1) h = 5 D^2 + D (4E+1)."""
+    a = 4 * num_modules + 1
+    b = 4 * num_modules * encoder_width + 1
+    c = 5 * model_width**2 + model_width * (4 * encoder_width + 1)
+    return (math.isqrt(b * b + 4 * a * c) - b) // (2 * a)
+
+
+def token_features(task: MhaTask) -> int:
+    """Features of one MHA token without its rule code: (q, q', v, v') per rule, queries being pairs in version 2."""
+    return (4 if task.search_version == 1 else 6) * task.num_rules
+
+
+def input_width(spec: RunSpec) -> int:
+    """Numbers per example, token or step, without the rule code."""
+    match spec.task:
+        case MlpTask():
+            return 2
+        case MhaTask():
+            return token_features(spec.task)
+        case RnnTask():
+            return spec.task.state_width
+
+
+def linear(inputs: int, outputs: int, bias: bool = True) -> int:
+    """Parameters of a linear map."""
+    return inputs * outputs + (outputs if bias else 0)
+
+
+def num_parameters(spec: RunSpec) -> int:
+    """Trainable parameters of a run's model with the built-in routers; a custom router's own are not counted."""
+    match spec.task:
+        case MlpTask():
+            return _mlp(spec)
+        case MhaTask():
+            return _mha(spec)
+        case RnnTask():
+            return _rnn(spec)
+
+
+def _mlp(spec: RunSpec) -> int:
+    e, d, r, m = spec.model.encoder_width, spec.model.model_width, spec.task.num_rules, spec.model.num_modules
+    around = linear(1, e) + linear(r, e) + 2 * linear(e, e) + linear(d, e) + linear(e, 1)
+    if m is None:
+        return around + linear(3 * e, d) + linear(d, d)
+    hidden = mlp_hidden_width(d, m)
+    return around + m * (linear(3 * e, hidden) + linear(hidden, d)) + _scorer(spec, hidden, d, True, None, e)
+
+
+def _mha(spec: RunSpec) -> int:
+    e, d, r, m = spec.model.encoder_width, spec.model.model_width, spec.task.num_rules, spec.model.num_modules
+    around = linear(input_width(spec) + r, e) + 2 * linear(e, e) + linear(e, 1)
+    heads = 2 * (r if m is None else m)
+    width = mha_head_width(d, heads)
+    attention = 3 * linear(e, heads * width)
+    if m is None:
+        return around + attention + linear(e, width) + linear(width * (heads + 1), 2 * e) + linear(2 * e, e)
+    hidden = mha_module_hidden(e, d, m)
+    module = linear(e, width) + linear(3 * width, hidden) + linear(hidden, e)
+    return around + attention + m * module + _scorer(spec, hidden, e, True, width, r)
+
+
+def _rnn(spec: RunSpec) -> int:
+    e, d, r, m = spec.model.encoder_width, spec.model.model_width, spec.task.num_rules, spec.model.num_modules
+    hidden = d if m is None else rnn_hidden_width(e, d, m)
+    outputs = input_width(spec) if spec.task.kind == "regression" else 1
+    around = (
+        linear(input_width(spec) + r, e) + linear(e, e) + linear(hidden, hidden) + linear(hidden, outputs)
+    )
+    if m is None:
+        return around + linear(e, 4 * d) + linear(d, 4 * d)
+    cells = m * 4 * hidden * (e + hidden)
+    return around + cells + _scorer(spec, 8 * hidden, hidden, False, hidden, r)
+
+
+def _scorer(
+    spec: RunSpec, features: int, outputs: int, bias: bool, rule_hidden: int | None, rule_width: int
+) -> int:
+    """Parameters of a built-in scorer; arguments as the fields of `modbench.models.routing.Sizes`."""
+    modules, rules, inputs = spec.model.num_modules or 0, spec.task.num_rules, input_width(spec)
+    e, options = spec.model.encoder_width, spec.model.score_options
+    match spec.model.scores:
+        case "joint":
+            return modules * linear(features, 1, bias)
+        case "rule" if rule_hidden is None and "hidden" not in options:
+            return linear(rule_width, modules, bias)
+        case "rule":
+            hidden = int(options.get("hidden", rule_hidden or 0))
+            return linear(rule_width, hidden, bias) + linear(hidden, modules, bias)
+        case "input":
+            hidden = int(options.get("hidden", e))
+            return linear(inputs, hidden) + linear(hidden, modules)
+        case "separate":
+            return linear(outputs + inputs + rules, e) + linear(e, 1)
+    return 0

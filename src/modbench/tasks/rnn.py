@@ -1,0 +1,78 @@
+"""RNN rules: a linear dynamical system whose transition the rule switches at every step (PAPER Eq. 12-15).
+
+Axes: B sequences, N steps, R rules, d state width, o lags (the Markov order).
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from modbench.core.spec import RnnTask
+from modbench.tasks.base import Task
+
+
+class Coefficients(NamedTuple):
+    """A: state maps (R, order, d, d); B: input maps (R, d, d); w: readout (d,), None in regression."""
+
+    A: Float[Array, "R o d d"]
+    B: Float[Array, "R d d"]
+    w: Float[Array, " d"] | None
+
+
+class Rnn(Task):
+    """s_n = sum over lags of s_{n-o} A[c_n, o-1] + x_n B[c_n]; states before the start are zero."""
+
+    spec: RnnTask = eqx.field(static=True)
+
+    def coefficients(self) -> Coefficients:
+        """A, then B, then in classification w, scaled so that states neither die nor explode at once."""
+        random = np.random.RandomState(self.spec.task_seed)
+        rules, order, d = self.spec.num_rules, self.spec.order, self.spec.state_width
+        A = random.randn(rules, order, d, d) / np.sqrt(order * d)
+        B = random.randn(rules, d, d) / np.sqrt(d)
+        w = np.float32(random.randn(d, 1)[:, 0]) if self.spec.kind == "classification" else None
+        return Coefficients(np.float32(A), np.float32(B), w)  # pyright: ignore[reportArgumentType]
+
+    def inputs(self, key: Key[Array, ""], size: int, length: int) -> Float[Array, "B N d"]:
+        """x_n, standard normal."""
+        return jax.random.normal(key, (size, length, self.spec.state_width))
+
+    def target(
+        self,
+        coefficients: PyTree,
+        inputs: Float[Array, "B N d"],
+        rule: Int[Array, "B N"],
+        length: Int[Array, ""] | None = None,
+    ) -> Float[Array, "B N d"]:
+        """The whole state at every step, as the code behind the paper's results does.
+
+        A state depends on the past alone, so `length` changes nothing.
+        """
+        del length
+        rules, order, d = self.spec.num_rules, self.spec.order, self.spec.state_width
+        # Only the active rule's block of the expanded state is non-zero, so one product applies each row's rule.
+        A = coefficients.A.reshape(rules * order * d, d)
+        B = coefficients.B.reshape(rules * d, d)
+
+        def active(x: Float[Array, "... k"], code: Float[Array, "... R"]) -> Float[Array, "... Rk"]:
+            return (code[..., :, None] * x[..., None, :]).reshape(*x.shape[:-1], -1)
+
+        codes = jax.nn.one_hot(rule, rules, dtype=inputs.dtype)
+        driven = active(inputs, codes) @ B
+
+        def step(past: Float[Array, "B od"], now: tuple) -> tuple[Float[Array, "B od"], Float[Array, "B d"]]:
+            code, drive = now
+            state = active(past, code) @ A + drive
+            return jnp.concatenate([state, past[:, :-d]], axis=1), state
+
+        start = jnp.zeros((inputs.shape[0], order * d), inputs.dtype)
+        _, states = jax.lax.scan(step, start, (codes.swapaxes(0, 1), driven.swapaxes(0, 1)))
+        return states.swapaxes(0, 1)
+
+    def readout(self, coefficients: PyTree, target: Float[Array, "B N d"]) -> Float[Array, "B N"]:
+        """s_n w."""
+        return target @ coefficients.w

@@ -1,0 +1,182 @@
+"""Training one run, as pure functions: `init`, `advance`, `measure`. Mapped over runs by `cohort`.
+
+A trainer is made from what is static in a run; what differs between the runs of a cohort is `RunData`.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
+
+from modbench.core.spec import RunSpec
+from modbench.models.base import Model
+from modbench.models.bodies import make_model
+from modbench.tasks.families import make_task
+from modbench.training.objective import error_per_position, loss_per_position
+from modbench.training.streams import Purpose, stream
+
+LOSS_MEMORY = 0.99
+
+
+class RunData(NamedTuple):
+    """What differs between the runs of a cohort: plain data for one compiled program."""
+
+    coefficients: PyTree[Float[Array, "..."]]
+    seed: UInt32[Array, ""]
+    learning_rate: Float[Array, ""]
+
+
+class Best(NamedTuple):
+    """The parameters with the best selection score so far."""
+
+    params: PyTree
+    score: Float[Array, ""]
+    step: Int[Array, ""]
+
+
+class TrainState(NamedTuple):
+    """Everything that training carries on.
+
+    Attributes:
+        params: the model's arrays.
+        moments: Adam's state.
+        best: see `Best`; offered by `measure`.
+        loss: training loss, averaged over about the last hundred steps.
+        diverged_at: the update whose loss or gradient was not finite, after which the run is frozen; -1 while sound.
+    """
+
+    params: PyTree
+    moments: PyTree
+    best: Best
+    loss: Float[Array, ""]
+    diverged_at: Int[Array, ""]
+
+
+class Point(NamedTuple):
+    """One evaluation during training: two independent samples, one for the curve, one to select by."""
+
+    loss: Float[Array, ""]
+    error: Float[Array, ""]
+    selection_loss: Float[Array, ""]
+    selection_error: Float[Array, ""]
+
+
+class Trainer:
+    """Task, model and protocol of a cohort as pure functions of (state, data, step)."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        """Takes the static part of `spec`; its seeds and learning rate are not read."""
+        self.spec = spec
+        self.task = make_task(spec.task)
+        self.adam = optax.scale_by_adam()
+        model = eqx.filter_eval_shape(make_model, jax.random.key(0), spec)
+        self._skeleton = eqx.filter(model, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct), inverse=True)
+        p = spec.task.rule_probabilities
+        self.rule_probabilities = None if p is None else jnp.asarray(p, jnp.float32)
+
+    def data(self, run: RunSpec) -> RunData:
+        """The data of one run of the cohort, on the host."""
+        return RunData(
+            make_task(run.task).coefficients(),
+            jnp.uint32(run.seed),
+            jnp.float32(run.train.learning_rate),
+        )
+
+    def model(self, params: PyTree) -> Model:
+        """The model with these parameters."""
+        return eqx.combine(params, self._skeleton)
+
+    def init(self, data: RunData) -> TrainState:
+        """The state before the first update."""
+        model = make_model(stream(self.spec, data.seed, Purpose.INIT), self.spec)
+        params = eqx.filter(model, eqx.is_array)
+        best = Best(params, jnp.float32(jnp.inf), jnp.int32(-1))
+        return TrainState(params, self.adam.init(params), best, jnp.float32(0), jnp.int32(-1))
+
+    def loss(
+        self, params: PyTree, data: RunData, batch_key: Key[Array, ""], routing_key: Key[Array, ""]
+    ) -> Float[Array, ""]:
+        """Mean loss of a fresh batch."""
+        inputs, rule = self.task.draw(
+            batch_key, self.spec.train.batch_size, self.spec.length, self.rule_probabilities
+        )
+        batch = self.task.batch(data.coefficients, inputs, rule)
+        output = self.model(params)(batch.inputs, batch.rule, key=routing_key)
+        kind = self.spec.task.kind
+        return loss_per_position(kind, output.prediction, batch.target, batch.rule.ndim).mean()
+
+    def update(self, state: TrainState, data: RunData, step: Int[Array, ""]) -> TrainState:
+        """One update; a run whose loss or gradient is not finite keeps the state before it, for good."""
+        batch_key = jax.random.fold_in(stream(self.spec, data.seed, Purpose.BATCHES), step)
+        routing_key = jax.random.fold_in(stream(self.spec, data.seed, Purpose.ROUTING), step)
+        loss, gradient = jax.value_and_grad(self.loss)(state.params, data, batch_key, routing_key)
+        sound = (state.diverged_at < 0) & jnp.isfinite(loss)
+        if self.spec.train.clip_norm > 0:
+            norm = optax.global_norm(gradient)
+            sound = sound & jnp.isfinite(norm)
+            shrink = jnp.minimum(1.0, self.spec.train.clip_norm / (norm + 1e-6))
+            gradient = jax.tree.map(lambda g: g * shrink, gradient)
+        direction, moments = self.adam.update(gradient, state.moments)
+        rate = data.learning_rate * self._schedule(step)
+        params = jax.tree.map(lambda p, d: p - rate * d, state.params, direction)
+        params, moments = jax.tree.map(
+            lambda new, old: jnp.where(sound, new, old), (params, moments), (state.params, state.moments)
+        )
+        smooth = jnp.where(step == 0, loss, LOSS_MEMORY * state.loss + (1 - LOSS_MEMORY) * loss)
+        return TrainState(
+            params,
+            moments,
+            state.best,
+            jnp.where(state.diverged_at < 0, smooth, state.loss),
+            jnp.where(sound | (state.diverged_at >= 0), state.diverged_at, step),
+        )
+
+    def advance(
+        self, state: TrainState, data: RunData, start: Int[Array, ""], count: Int[Array, ""]
+    ) -> TrainState:
+        """The updates start, ..., start + count - 1. How training is cut into calls changes no bit of it."""
+        return jax.lax.fori_loop(start, start + count, lambda step, s: self.update(s, data, step), state)
+
+    def measure(self, state: TrainState, data: RunData, step: Int[Array, ""]) -> tuple[TrainState, Point]:
+        """A point of the learning curve after `step` updates; offers the parameters as the best so far."""
+        loss, error = self._sample(state.params, data, Purpose.CURVE, step)
+        selection_loss, selection_error = self._sample(state.params, data, Purpose.SELECTION, step)
+        score = selection_loss if self.spec.task.kind == "regression" else selection_error
+        better = score < state.best.score
+        best = jax.tree.map(
+            lambda new, old: jnp.where(better, new, old), Best(state.params, score, step), state.best
+        )
+        return state._replace(best=best), Point(loss, error, selection_loss, selection_error)
+
+    def _sample(
+        self, params: PyTree, data: RunData, purpose: Purpose, step: Int[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Mean loss and error on fresh, unshifted batches."""
+        key = jax.random.fold_in(stream(self.spec, data.seed, purpose), step)
+        model, task, kind = self.model(params), self.task, self.spec.task.kind
+
+        def one(key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+            size, length = self.spec.train.batch_size, self.spec.length
+            batch = task.batch(data.coefficients, *task.draw(key, size, length, self.rule_probabilities))
+            prediction = model(batch.inputs, batch.rule).prediction
+            loss = loss_per_position(kind, prediction, batch.target, batch.rule.ndim)
+            error = error_per_position(kind, prediction, batch.target, batch.rule.ndim)
+            return loss.mean(), error.mean()
+
+        losses, errors = jax.lax.map(one, jax.random.split(key, self.spec.evaluation.curve_batches))
+        return losses.mean(), errors.mean()
+
+    def _schedule(self, step: Int[Array, ""]) -> Float[Array, ""] | float:
+        """Factor on the learning rate: halved at every milestone passed."""
+        milestones = self.spec.train.halve_learning_rate_at
+        if not milestones:
+            return 1.0
+        return 0.5 ** jnp.sum(step >= jnp.asarray(milestones)).astype(jnp.float32)
+
+
+def is_diverged(state: TrainState) -> Bool[Array, "..."]:
+    """Whether each run has been frozen."""
+    return state.diverged_at >= 0
