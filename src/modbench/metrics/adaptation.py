@@ -1,0 +1,57 @@
+"""Adaptation: whether the use of modules follows the rule distribution when that changes."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from modbench.metrics.distribution import Array, DistributionError, distributions, whole_number, within_unit
+
+
+def adaptation(rule_distributions: ArrayLike, module_distributions: ArrayLike) -> float:
+    """Adaptation (Eq. 20): mean over rule distributions p of (1/2) ||sort(p) - sort(q)||_1.
+
+    q is the modules' distribution measured under p. Sorting makes it blind to which module serves which rule.
+    The factor 1/2 is that of the released implementation, not of the paper's text. For M != R, where the paper
+    is silent, the shorter of p and q is padded with zeros.
+
+    Args:
+        rule_distributions: S x R, each row a distribution p over rules.
+        module_distributions: S x M, row s the mean gates when rules follow row s of `rule_distributions`.
+
+    Returns:
+        0 (module use is the rule distribution, up to order) to 1.
+
+    Raises:
+        DistributionError: rows are no distributions, or the two have different numbers of rows.
+    """
+    p = distributions("rule_distributions", rule_distributions, ("distributions", "rules"))
+    q = distributions("module_distributions", module_distributions, ("distributions", "modules"))
+    if len(p) != len(q):
+        raise DistributionError(
+            f"module_distributions must have a row for each of the {len(p)} rows of "
+            f"rule_distributions, got {len(q)}"
+        )
+    width = max(p.shape[1], q.shape[1])
+    gap = np.abs(_sorted(p, width) - _sorted(q, width))
+    return within_unit(gap.sum(axis=1).mean() / 2)
+
+
+def dirichlet_rule_distributions(num_rules: int, count: int = 100) -> Array:
+    """The paper's rule distributions: `RandomState(s).dirichlet(ones(R))` for s = 0 .. count-1.
+
+    Args:
+        num_rules: R, at least 1.
+        count: S, at least 1; 100 in the paper.
+
+    Returns:
+        S x R, each row a distribution over rules, the same on every call.
+
+    Raises:
+        DistributionError: a number is not a whole number of at least 1.
+    """
+    concentration = np.ones(whole_number("num_rules", num_rules, least=1))
+    seeds = range(whole_number("count", count, least=1))
+    return np.stack([np.random.RandomState(seed).dirichlet(concentration) for seed in seeds])
+
+
+def _sorted(rows: Array, width: int) -> Array:
+    return np.sort(np.pad(rows, ((0, 0), (0, width - rows.shape[1]))), axis=1)
