@@ -78,7 +78,7 @@ def _read(path: Path) -> bytes:
     with machine_errors(f"read {path}"):
         try:
             return path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             raise DamagedFile(path.name) from None
 
 

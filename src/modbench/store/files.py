@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import shutil
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -113,6 +114,20 @@ class Store:
         _require_schema(folder)
         return cls(folder)
 
+    def sweep_source(self) -> dict[str, Any]:
+        """The sweep's resolved tables, as `create` was last given them.
+
+        Raises:
+            MachineError: `sweep.toml` cannot be read.
+        """
+        path = self.folder / "sweep.toml"
+        with machine_errors(f"read {path}"):
+            content = path.read_bytes()
+        try:
+            return tomllib.loads(content.decode())
+        except ValueError as error:
+            raise MachineError(f"{path} is damaged ({error}); modbench run writes it anew") from None
+
     def plans(self) -> list[PlannedCohort]:
         """The planned cohorts, ordered by id. Retired plans (`decode_plan`) are left out.
 
@@ -136,9 +151,9 @@ class Store:
         for path in sorted(_entries(self.folder / "plan")):
             if path.suffix != ".json" or path.stem in skip:
                 continue
-            with machine_errors(f"read {path}"):
-                content = path.read_bytes()
             try:
+                with machine_errors(f"read {path}"):
+                    content = path.read_bytes()
                 plan = decode_plan(content, path.stem)
             except ValueError:
                 damaged.append(Damage(path.stem, f"plan/{path.name}"))

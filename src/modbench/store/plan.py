@@ -1,7 +1,7 @@
 """A planned cohort and its file, `plan/<cohort_id>.json`: written once, never edited."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -68,13 +68,18 @@ def decode_plan(content: bytes, cohort_id: str) -> PlannedCohort | None:
     table: Any = json.loads(content)
     if not isinstance(table, dict) or table.get("cohort_id") != cohort_id or content != _sealed(table):
         raise ValueError(f"no intact plan of cohort {cohort_id}")
-    try:
-        runs = tuple(RunSpec.parse(spec) for spec in table["runs"])
-    except RequestError:  # a field or name of the plan's day is gone
-        return None
-    if _cohort_id(runs, [run_id(spec) for spec in runs], table["width"]) != cohort_id:
+    runs = parse_specs(table["runs"])
+    if runs is None or _cohort_id(runs, [run_id(spec) for spec in runs], table["width"]) != cohort_id:
         return None
     return PlannedCohort(cohort_id, table["width"], runs)
+
+
+def parse_specs(tables: Sequence[Mapping[str, Any]]) -> tuple[RunSpec, ...] | None:
+    """Reads specifications back; None when a field or name of their day is gone: they are retired."""
+    try:
+        return tuple(RunSpec.parse(table) for table in tables)
+    except RequestError:
+        return None
 
 
 def _sealed(table: dict[str, Any]) -> bytes:

@@ -133,19 +133,23 @@ def decode(content: bytes, schema: pa.Schema, columns: Sequence[str] | None = No
         ValueError: the content is no Parquet file, or does not fit the schema.
     """
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    reader = pa.BufferReader(content)
     try:
-        table = pq.read_table(reader, columns=columns, use_threads=False, page_checksum_verification=True)
+        # Not pq.read_table, which sets up a dataset for every call: four times as slow for small files.
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        known = set(file.schema_arrow.names)
+        table = file.read(columns=[name for name in wanted.names if name in known], use_threads=False)
     except OSError as error:  # Arrow's answer to a page whose checksum is wrong
         raise ValueError(str(error)) from None
+    if table.schema.equals(wanted):
+        return table
     arrays = []
     for column in wanted:
-        if column.name in table.column_names:
+        if column.name not in known:
+            if not column.nullable:
+                raise ValueError(f"column {column.name!r} is missing")
+            arrays.append(pa.nulls(len(table), column.type))
+        else:
             if table.schema.field(column.name).type != column.type:
                 raise ValueError(f"column {column.name!r} must be {column.type}")
             arrays.append(table[column.name])
-        elif column.nullable:
-            arrays.append(pa.nulls(len(table), column.type))
-        else:
-            raise ValueError(f"column {column.name!r} is missing")
     return pa.Table.from_arrays(arrays, schema=wanted)

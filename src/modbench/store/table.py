@@ -1,0 +1,201 @@
+"""A store -> tidy tables. Reading never moves, writes or repairs anything."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from modbench.core.errors import RequestError
+from modbench.core.identity import run_id
+from modbench.core.names import CHECKPOINTS
+from modbench.core.quantities import QUANTITIES
+from modbench.store.cohort import FILES, DamagedFile, read_intact
+from modbench.store.files import Damage, Store
+from modbench.store.plan import parse_specs
+from modbench.store.record import decode, spec_columns, spec_text
+from modbench.store.schema import RUNS, SPEC_COLUMNS, TABLES, quantity_column
+
+MERGED = ("cohort_id", "status", *SPEC_COLUMNS, "num_parameters")
+"""The columns of a run that curves, performance and activations carry too."""
+
+_PANDAS = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A store's content. A run that was published by two writers counts once.
+
+    Null and NaN: pandas shows both as missing. In a row of `runs` a missing quantity was *not measured*
+    where `measured` is False (a routing metric of a monolithic model), and *diverged* where it is True.
+
+    Attributes:
+        runs: one row per run and checkpoint: `run_id`, `checkpoint`, the columns of `SPEC_COLUMNS`, the
+            quantities of `modbench.core.quantities.QUANTITIES`, `status`, `reason`, `spec`, `env_*`, ….
+            Failed runs are in it, their `status` `"failed"`.
+        measured: booleans, one column per quantity; rows (and index) are those of `runs`.
+        curves: one row per run and evaluation during training, with the columns of `MERGED`.
+        performance: one row per run, checkpoint and shift, with the columns of `MERGED`; `scale` and `length`
+            are the shift's, the training length is `train_length`.
+        activations: one row per run of a modular model and checkpoint, with the columns of `MERGED`; `matrix`
+            holds arrays (R x M), p(module | rule).
+        missing: one row per planned run that is not in `runs`: `run_id`, `cohort_id`, `SPEC_COLUMNS`, `spec`.
+        damaged: the cohorts and plans that were skipped because a byte of them has changed.
+        retired: ids of cohorts that were skipped because a version of their task, model, training or
+            evaluation has been raised since: their numbers are no longer those of this modbench.
+    """
+
+    runs: pd.DataFrame
+    measured: pd.DataFrame
+    curves: pd.DataFrame
+    performance: pd.DataFrame
+    activations: pd.DataFrame
+    missing: pd.DataFrame
+    damaged: list[Damage]
+    retired: list[str]
+
+
+def load(folder: str | Path) -> Tables:
+    """Reads a whole store: seconds for 20,000 runs. A store without results gives empty tables.
+
+    Args:
+        folder: of the store.
+
+    Raises:
+        RequestError: there is no such folder, it is no store, its schema is newer than this modbench, or a
+            file of it does not fit the schema.
+        MachineError: a file cannot be read.
+    """
+    store = Store.open(folder)
+    damaged: list[Damage] = []
+    retired: list[str] = []
+    parts: dict[str, list[pa.Table]] = {name: [schema.empty_table()] for name, schema in TABLES.items()}
+    seen: set[str] = set()
+    for cohort_id, cohort in _cohorts(store):
+        if isinstance(cohort, DamagedFile):
+            damaged.append(Damage(cohort_id, f"cohorts/{cohort_id}/{cohort.file}"))
+        elif _is_retired(cohort["runs"]):
+            retired.append(cohort_id)
+        else:
+            for name, table in _without(cohort, seen).items():
+                parts[name].append(table)
+            seen.update(cohort["runs"]["run_id"].to_pylist())
+    merged = {name: pa.concat_tables(tables) for name, tables in parts.items()}
+    missing, damaged_plans = _missing(store, seen, {damage.cohort_id for damage in damaged})
+    runs = merged["runs"]
+    tidy = _tidy(runs)
+    return Tables(
+        runs=_frame(tidy),
+        measured=pd.DataFrame({name: tidy[name].is_valid().to_numpy() for name in QUANTITIES}),
+        curves=_frame(_with_spec(merged["curves"], runs)),
+        performance=_frame(_with_spec(merged["performance"], runs)),
+        activations=_activations(merged["activations"], runs),
+        missing=_frame(missing),
+        damaged=[*damaged_plans, *damaged],
+        retired=retired,
+    )
+
+
+def _cohorts(store: Store) -> Iterator[tuple[str, dict[str, pa.Table] | DamagedFile]]:
+    """Reads the published cohorts in the order of their ids."""
+    for cohort_id in store.published():
+        folder = store.folder / "cohorts" / cohort_id
+        try:
+            contents = read_intact(folder)
+        except DamagedFile as damage:
+            yield cohort_id, damage
+            continue
+        tables = {}
+        for name, content in contents.items():
+            try:
+                tables[name] = decode(content, TABLES[name])
+            except ValueError as error:
+                raise RequestError(f"{folder / FILES[name]} does not fit this modbench: {error}") from None
+        yield cohort_id, tables
+
+
+def _is_retired(runs: pa.Table) -> bool:
+    """Whether a cohort's runs have another identity by now; they share versions, so one run tells."""
+    specs = parse_specs([json.loads(runs["spec"][0].as_py())])
+    return specs is None or run_id(specs[0]) != runs["run_id"][0].as_py()
+
+
+def _without(cohort: Mapping[str, pa.Table], seen: set[str]) -> Mapping[str, pa.Table]:
+    """Leaves out the runs that an earlier cohort has given already."""
+    if seen.isdisjoint(cohort["runs"]["run_id"].to_pylist()):
+        return cohort
+    news = {}
+    for name, table in cohort.items():
+        news[name] = table.filter(pa.array([i not in seen for i in table["run_id"].to_pylist()], pa.bool_()))
+    return news
+
+
+def _missing(store: Store, seen: set[str], damaged: set[str]) -> tuple[pa.Table, list[Damage]]:
+    """The planned runs that were not seen, and the damaged plans.
+
+    A published cohort holds all runs of its plan: such plans need not be read.
+    """
+    complete = frozenset(store.published()) - damaged
+    plans, damaged_plans = store.intact_plans(skip=complete)
+    rows: dict[str, dict] = {}
+    for plan in plans:
+        for spec in plan.runs:
+            identity = run_id(spec)
+            if identity not in seen:
+                row = {
+                    "run_id": identity,
+                    "cohort_id": plan.cohort_id,
+                    **spec_columns(spec),
+                    "spec": spec_text(spec),
+                }
+                rows.setdefault(identity, row)
+    schema = pa.schema([RUNS.field(name) for name in ("run_id", "cohort_id", *SPEC_COLUMNS, "spec")])
+    return pa.Table.from_pylist(list(rows.values()), schema=schema), damaged_plans
+
+
+def _tidy(runs: pa.Table) -> pa.Table:
+    """One row a run -> one row per run and checkpoint, the checkpoints of a run side by side."""
+    per_checkpoint = {c: [quantity_column(c, q) for q in QUANTITIES] for c in CHECKPOINTS}
+    shared = runs.drop_columns([name for names in per_checkpoint.values() for name in names])
+    stacked = []
+    for checkpoint, names in per_checkpoint.items():
+        label = pa.repeat(checkpoint, len(runs))
+        table = shared.add_column(1, pa.field("checkpoint", pa.string(), nullable=False), label)
+        for name, quantity in zip(names, QUANTITIES, strict=True):
+            table = table.append_column(quantity, runs[name])
+        stacked.append(table)
+    order = np.arange(len(CHECKPOINTS) * len(runs)).reshape(len(CHECKPOINTS), len(runs)).T.ravel()
+    return pa.concat_tables(stacked).take(pa.array(order))
+
+
+def _with_spec(table: pa.Table, runs: pa.Table) -> pa.Table:
+    """Adds the columns of `MERGED` to each row, from the row's run."""
+    positions = pd.Index(runs["run_id"].to_pandas()).get_indexer(table["run_id"].to_pandas())
+    rows = runs.select(MERGED).combine_chunks().take(pa.array(positions))
+    for position, name in enumerate(MERGED, start=1):
+        # The length of a shift is another one than the length in training.
+        label = "train_length" if name in table.column_names else name
+        table = table.add_column(position, runs.schema.field(name).with_name(label), rows[name])
+    return table
+
+
+def _activations(table: pa.Table, runs: pa.Table) -> pd.DataFrame:
+    """As `_with_spec`, with the flat matrices in the shape R x M."""
+    shapes = zip(table["num_rules"].to_pylist(), table["num_modules"].to_pylist(), strict=True)
+    flat: Sequence[np.ndarray] = table["matrix"].to_numpy()
+    matrices = [values.reshape(shape) for values, shape in zip(flat, shapes, strict=True)]
+    frame = _frame(_with_spec(table.select(["run_id", "checkpoint"]), runs))
+    frame["matrix"] = pd.Series(matrices, index=frame.index, dtype=object)
+    return frame
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Arrow -> pandas. An integer column that may be null stays integer (`Int32`, `Int64`)."""
+    frame = table.to_pandas()
+    for field in table.schema:
+        if field.nullable and field.type in _PANDAS:
+            frame[field.name] = table[field.name].to_pandas(types_mapper=_PANDAS.get)
+    return frame
