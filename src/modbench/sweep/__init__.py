@@ -1,0 +1,1 @@
+"""Which cohorts to train, and where: planning, executors, progress, cost."""

@@ -1,0 +1,101 @@
+"""The machine: what a worker's process must be set to before it imports JAX, and what a result notes of it."""
+
+import os
+import platform
+import socket
+import sys
+from collections.abc import Mapping
+from importlib import metadata, util
+from pathlib import Path
+
+import modbench
+
+
+def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where modbench keeps what can be made again: `$MODBENCH_CACHE`, or `modbench` in the user's cache folder."""
+    if chosen := environ.get("MODBENCH_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    base = Path(environ.get("XDG_CACHE_HOME", ""))
+    # The XDG specification tells to ignore relative paths.
+    return (base if base.is_absolute() else Path.home() / ".cache") / "modbench"
+
+
+def worker_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Environment variables of a process that trains; they work only if set before JAX is imported.
+
+    One thread a worker: XLA divides a product among its threads, so more threads would give other bits, and
+    many small programs fill the cores better than one that is cut up. The numbers' precision and random
+    generator are set to what the benchmark is defined with, whatever the user prefers elsewhere.
+
+    Args:
+        environ: the environment to start from; a compilation cache that it names is kept.
+
+    Returns:
+        The variables to add.
+    """
+    variables = {
+        "NPROC": "1",
+        "JAX_ENABLE_X64": "0",
+        "JAX_DEFAULT_PRNG_IMPL": "threefry2x32",
+    }
+    preferences = {
+        # Compiled programs are machine code: they belong to the user's cache, never into a store.
+        "JAX_COMPILATION_CACHE_DIR": str(cache_folder(environ) / "xla"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    return variables | {name: environ.get(name, value) for name, value in preferences.items()}
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, which on a shared machine can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def accelerated(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether JAX will find an accelerator: its plug-in is installed, there is a device, and nobody forbade it.
+
+    JAX itself is not asked, because asking would start it in this process.
+    """
+    if environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu":
+        return False
+    plugin = any(util.find_spec(name) for name in ("jax_cuda12_plugin", "jax_cuda13_plugin"))
+    return (plugin and Path("/dev/nvidia0").exists()) or util.find_spec("libtpu") is not None
+
+
+def installed(package: str) -> str:
+    """Version of an installed package, or `"not installed"`."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def peak_memory_mb() -> float:
+    """Most memory that this process, or its accelerator for it, has held so far, in MiB."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    host = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+    if jax := sys.modules.get("jax"):
+        statistics = jax.local_devices()[0].memory_stats() or {}
+        return max(host, statistics.get("peak_bytes_in_use", 0) / 2**20) if statistics else host
+    return host
+
+
+def describe_machine() -> dict[str, str]:
+    """The columns `env_host`, `env_device`, `env_modbench`, `env_jax` and `env_python` of this process.
+
+    The device is what JAX trained on; JAX is asked only where training has brought it in already.
+    """
+    jax = sys.modules.get("jax")
+    kind = jax.local_devices()[0].device_kind if jax else "none"
+    return {
+        "env_host": socket.gethostname(),
+        "env_device": f"cpu ({platform.machine()})" if kind == "cpu" else kind,
+        "env_modbench": modbench.__version__,
+        "env_jax": installed("jax"),
+        "env_python": platform.python_version(),
+    }

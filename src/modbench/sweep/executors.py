@@ -1,0 +1,156 @@
+"""Where cohorts train: one small interface, and the executor that uses this very process.
+
+Results do not depend on the executor: widths lie in the plan, and every process that trains has one thread.
+"""
+
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from modbench.core.errors import MachineError, RequestError, unknown
+from modbench.store.files import Store
+from modbench.store.plan import PlannedCohort
+from modbench.sweep.environment import accelerated, usable_cores, worker_variables
+from modbench.sweep.events import CohortFailed, Event, Published
+from modbench.sweep.worker import GroupTrainer, Trainer, train_group
+
+EXECUTORS = {
+    "here": "in this process, one cohort at a time",
+    "processes": "in several processes of one thread each",
+}
+
+POLL_SECONDS = 0.1
+"""How long an executor waits for news before it looks whether it should stop."""
+
+
+class Executor(Protocol):
+    """Trains planned cohorts somewhere and publishes them into a store."""
+
+    @property
+    def workers(self) -> int:
+        """Cohorts that train at once."""
+        ...
+
+    def run(
+        self,
+        cohorts: Sequence[PlannedCohort],
+        store_folder: Path,
+        on_event: Callable[[Event], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """Trains cohorts, in order as far as workers are free; returns when all ended or it was told to stop.
+
+        Args:
+            cohorts: what to train.
+            store_folder: the store that they are published into; it has their plans.
+            on_event: called in this thread with everything that happens.
+            should_stop: when it turns true, workers stop at their next chunk and no cohort is begun.
+
+        Raises:
+            MachineError: the machine failed us (a full disk, a worker that cannot start).
+        """
+        ...
+
+
+class Here:
+    """Trains in this process, in a thread of its own so that signals are heard while XLA compiles."""
+
+    workers = 1
+
+    def __init__(self, group: GroupTrainer = train_group):
+        self.group = group
+
+    def run(
+        self,
+        cohorts: Sequence[PlannedCohort],
+        store_folder: Path,
+        on_event: Callable[[Event], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """See `Executor.run`.
+
+        Raises:
+            RequestError: JAX runs in this process already, on the CPU and with another number of threads.
+        """
+        set_own_environment()
+        events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        trainer = Trainer(0, Store.open(store_folder), events.put, should_stop, self.group)
+
+        def work() -> None:
+            try:
+                for cohort in cohorts:
+                    if should_stop():
+                        break
+                    trainer.train(cohort)
+            finally:
+                events.put(None)
+
+        threading.Thread(target=work, name="modbench trainer", daemon=True).start()
+        # A plain get() would not let signal handlers run before the next event.
+        while (event := _next(events)) is not None:
+            on_event(event)
+            raise_if_fatal(event)
+
+
+def _next(events: "queue.SimpleQueue[Event | None]") -> Event | None:
+    while True:
+        try:
+            return events.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            continue
+
+
+def set_own_environment() -> None:
+    """Sets this process up as a worker.
+
+    Raises:
+        RequestError: it is too late, and that would change results.
+    """
+    variables = worker_variables()
+    if "jax" in sys.modules and not accelerated() and os.environ.get("NPROC") != variables["NPROC"]:
+        raise RequestError(
+            "executor 'here' must set up JAX with one thread, but JAX is imported already, with more. "
+            "Possible: executor 'processes', or NPROC=1 in the environment."
+        )
+    os.environ.update(variables)
+
+
+def raise_if_fatal(event: Event) -> None:
+    """Raises `MachineError` for a failure after which nothing else can succeed."""
+    if isinstance(event, CohortFailed) and event.fatal:
+        raise MachineError(event.reason)
+
+
+def is_last(event: Event) -> bool:
+    """Whether an event ends its cohort."""
+    return isinstance(event, Published | CohortFailed)
+
+
+def make_executor(name: str | None = None, workers: int | None = None) -> Executor:
+    """Makes an executor.
+
+    Args:
+        name: one of `EXECUTORS`; None takes `processes` on a CPU, and `here` where JAX finds an accelerator,
+            which one process fills.
+        workers: of `processes`; None is one for each core that may be used.
+
+    Raises:
+        RequestError: there is no such executor, or the number of workers does not fit it.
+    """
+    from modbench.sweep.processes import Processes
+
+    if name is None:
+        name = "here" if accelerated() and workers in (None, 1) else "processes"
+    if name not in EXECUTORS:
+        raise unknown("executor", name, EXECUTORS)
+    if workers is not None and not 1 <= workers <= 1024:
+        raise RequestError(f"workers: must be from 1 to 1024, got {workers}")
+    if name == "processes":
+        return Processes(workers or usable_cores())
+    if workers not in (None, 1):
+        raise RequestError(f"workers: must be 1 for executor 'here', got {workers}")
+    return Here()

@@ -1,0 +1,182 @@
+"""Events -> how far a sweep is: runs done, steps per second, time left."""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from modbench.store.plan import PlannedCohort
+from modbench.sweep.cost import flops, flops_per_step
+from modbench.sweep.events import Advanced, CohortFailed, Event, GivenBack, Published, Started
+
+WINDOW_SECONDS = 20.0
+"""The step rate is a mean over this long."""
+TRUSTED_SECONDS = 1.0
+"""Training to have been seen before a remaining time is told."""
+
+
+@dataclass
+class Active:
+    """What a worker is at.
+
+    Attributes:
+        cohort: that it trains.
+        group: index of the group, from 0.
+        phase: `"start"`, `"compile"`, `"train"` or `"evaluate"`.
+        step: optimiser steps done by the group.
+        steps: optimiser steps in all.
+        loss: mean training loss of the group, or None.
+        since: clock time of the last event.
+        compiled: whether the cohort's first program is ready.
+    """
+
+    cohort: PlannedCohort
+    group: int = 0
+    phase: str = "start"
+    step: int = 0
+    steps: int = 1
+    loss: float | None = None
+    since: float = 0.0
+    compiled: bool = False
+
+    @property
+    def groups(self) -> int:
+        """Groups of the cohort."""
+        return num_groups(self.cohort)
+
+    @property
+    def runs(self) -> int:
+        """Runs of the present group; the last one may be smaller than the width."""
+        return min(self.cohort.width, len(self.cohort.runs) - self.group * self.cohort.width)
+
+
+def num_groups(cohort: PlannedCohort) -> int:
+    """Groups in which a cohort trains."""
+    return ceil(len(cohort.runs) / cohort.width)
+
+
+class SweepProgress:
+    """The live state of a sweep; it changes by events alone and can be shown at any moment.
+
+    Time is kept apart by phase (training, compiling, evaluating), since they grow with different things:
+    operations, cohorts, groups.
+
+    Args:
+        cohorts: what is to be trained.
+        total: runs of the whole sweep.
+        recorded: runs of the sweep that the store had already.
+        workers: cohorts that train at once.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        cohorts: Sequence[PlannedCohort],
+        total: int,
+        recorded: int,
+        workers: int,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.total = total
+        self.recorded = recorded
+        self.workers = workers
+        self.active: dict[int, Active] = {}
+        self.unfinished = {cohort.cohort_id: cohort for cohort in cohorts}
+        self.runs_published = 0
+        self.runs_failed = 0
+        self.troubles: list[GivenBack | CohortFailed] = []
+        self._clock = clock
+        self._started = clock()
+        self._spent: defaultdict[str, float] = defaultdict(float)
+        self._operations = 0.0
+        self._compilations = 0
+        self._evaluations = 0
+        self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])
+
+    @property
+    def done(self) -> int:
+        """Runs that are in the store, diverged ones included."""
+        return self.recorded + self.runs_published
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return self._clock() - self._started
+
+    def apply(self, event: Event) -> None:
+        """Takes in what happened."""
+        now = self._clock()
+        if isinstance(event, Started):
+            if event.cohort_id in self.unfinished:
+                self.active[event.worker] = Active(self.unfinished[event.cohort_id], since=now)
+            return
+        active = self.active.get(event.worker)
+        if active is not None:
+            self._spent[active.phase] += now - active.since
+            active.since = now
+        if isinstance(event, Advanced):
+            if active is not None:
+                self._advance(active, event, now)
+            return
+        self.active.pop(event.worker, None)
+        if isinstance(event, Published):
+            self.unfinished.pop(event.cohort_id, None)
+            self.runs_published += event.done + event.failed
+            self.runs_failed += event.failed
+        else:
+            self.troubles.append(event)
+            if isinstance(event, CohortFailed):
+                self.unfinished.pop(event.cohort_id, None)
+
+    def _advance(self, active: Active, event: Advanced, now: float) -> None:
+        new_group = event.group != active.group
+        before = 0 if new_group else active.step
+        if event.phase in ("train", "evaluate") and not active.compiled:
+            active.compiled = True
+            self._compilations += 1
+        if event.phase == "evaluate" and (new_group or active.phase != "evaluate"):
+            self._evaluations += 1
+        steps = max(0, event.step - before)
+        active.group, active.phase, active.loss = event.group, event.phase, event.loss
+        active.step, active.steps = event.step, event.steps
+        self._operations += steps * active.cohort.width * flops_per_step(active.cohort.runs[0])
+        self._steps.append((now, self._steps[-1][1] + steps * active.runs))
+        while len(self._steps) > 2 and now - self._steps[1][0] > WINDOW_SECONDS:
+            self._steps.popleft()
+
+    def steps_per_second(self) -> float:
+        """Optimiser steps per second, summed over all runs that train, over the last `WINDOW_SECONDS`."""
+        (start, before), (_, after) = self._steps[0], self._steps[-1]
+        seconds = self._clock() - start
+        return (after - before) / seconds if seconds > 0 else 0.0
+
+    def seconds_left(self) -> float | None:
+        """Expected seconds until everything is trained; None before there is something to go by.
+
+        Training is expected by operations, so that large models count as what they are; compilation by
+        cohorts and evaluation by groups.
+        """
+        if not self.unfinished:
+            return 0.0
+        training = self._spent["train"]
+        if training < TRUSTED_SECONDS or not self._operations:
+            return None
+        per_operation = training / self._operations
+        per_compilation = self._spent["compile"] / max(1, self._compilations)
+        per_evaluation = self._spent["evaluate"] / max(1, self._evaluations)
+        at_work = {active.cohort.cohort_id: active for active in self.active.values()}
+        left = []
+        for identity, cohort in self.unfinished.items():
+            active = at_work.get(identity)
+            groups, step, compiled = num_groups(cohort), 0.0, False
+            if active is not None:
+                groups, compiled = groups - active.group, active.compiled
+                step = active.step
+            operations = cohort.width * (
+                groups * flops(cohort.runs[0]) - step * flops_per_step(cohort.runs[0])
+            )
+            seconds = operations * per_operation + groups * per_evaluation
+            left.append(seconds + (0.0 if compiled else per_compilation))
+        # Cohorts are not divided, so the longest one is a bound of its own.
+        return max(sum(left) / self.workers, max(left))

@@ -1,0 +1,111 @@
+"""A trained run as rows of the store's tables."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from modbench.core.identity import run_id
+from modbench.core.names import CHECKPOINTS
+from modbench.core.quantities import QUANTITIES
+from modbench.store.record import CohortRecord, spec_columns, spec_text
+from modbench.store.schema import quantity_column
+
+if TYPE_CHECKING:
+    from modbench.evaluation.result import RunResult
+
+
+def cohort_record(
+    cohort_id: str, width: int, results: Sequence["RunResult"], environments: Sequence[Mapping[str, Any]]
+) -> CohortRecord:
+    """Builds what a cohort leaves behind.
+
+    Args:
+        cohort_id: of the cohort.
+        width: runs in a group.
+        results: of its runs.
+        environments: for each result its `env_` columns, without the seconds.
+
+    Returns:
+        The rows of the store's four tables.
+    """
+    return CohortRecord(
+        runs=[
+            _run(cohort_id, width, result, environment)
+            for result, environment in zip(results, environments, strict=True)
+        ],
+        curves=[row for result in results for row in _curve(result)],
+        performance=[row for result in results for row in _performance(result)],
+        activations=[row for result in results for row in _activations(result)],
+    )
+
+
+def _run(cohort_id: str, width: int, result: "RunResult", environment: Mapping[str, Any]) -> dict[str, Any]:
+    best = result.checkpoints.get("best")
+    return {
+        "run_id": run_id(result.spec),
+        "cohort_id": cohort_id,
+        "status": result.status,
+        "reason": result.reason,
+        **spec_columns(result.spec),
+        "num_parameters": result.num_parameters,
+        "width": width,
+        "diverged_at": result.diverged_at,
+        "spec": spec_text(result.spec),
+        **{
+            quantity_column(checkpoint, quantity): _quantity(result, checkpoint, quantity)
+            for checkpoint in CHECKPOINTS
+            for quantity in QUANTITIES
+        },
+        "best_step": best.step if best else None,
+        "last_train_loss": result.train_loss,
+        **{f"env_seconds_{phase}": result.seconds[phase] for phase in ("train", "compile", "evaluate")},
+        **environment,
+    }
+
+
+def _quantity(result: "RunResult", checkpoint: str, quantity: str) -> float | None:
+    """None where the model has no such quantity, NaN where the run diverged before it could be measured."""
+    if QUANTITIES[quantity].routed and not result.spec.model.modular:
+        return None
+    if checkpoint not in result.checkpoints:
+        return math.nan
+    value = result.checkpoints[checkpoint].quantities[quantity]
+    return None if value is None else float(value)
+
+
+def _curve(result: "RunResult") -> Iterator[dict[str, Any]]:
+    for point in result.curve:
+        yield {
+            "run_id": run_id(result.spec),
+            "step": point.step,
+            "loss": float(point.loss),
+            "error": float(point.error),
+            "selection_loss": float(point.selection_loss),
+            "selection_error": float(point.selection_error),
+        }
+
+
+def _performance(result: "RunResult") -> Iterator[dict[str, Any]]:
+    for name, checkpoint in result.checkpoints.items():
+        for shift in checkpoint.performance:
+            yield {
+                "run_id": run_id(result.spec),
+                "checkpoint": name,
+                "scale": float(shift.scale),
+                "length": shift.length,
+                "loss": float(shift.loss),
+                "error": float(shift.error),
+            }
+
+
+def _activations(result: "RunResult") -> Iterator[dict[str, Any]]:
+    for name, checkpoint in result.checkpoints.items():
+        if checkpoint.activation is not None:
+            rules, modules = checkpoint.activation.shape
+            yield {
+                "run_id": run_id(result.spec),
+                "checkpoint": name,
+                "num_rules": rules,
+                "num_modules": modules,
+                "matrix": [float(entry) for entry in checkpoint.activation.ravel()],
+            }

@@ -1,0 +1,108 @@
+"""A whole sweep into a store: plan what is missing, train it, tell how it went."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from modbench.core.grid import Sweep
+from modbench.store.files import Damage, Store
+from modbench.sweep.events import CohortFailed, Event
+from modbench.sweep.executors import Executor, make_executor
+from modbench.sweep.plan import Plan, make_plan
+
+
+class Prepared(NamedTuple):
+    """A store that is ready to be filled.
+
+    Attributes:
+        store: open for writing, with every pending cohort's plan in it.
+        plan: what is left to train.
+        damages: files that were damaged and have been set aside; their runs are missing again.
+    """
+
+    store: Store
+    plan: Plan
+    damages: list[Damage]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sweep went.
+
+    Attributes:
+        done: runs of the sweep that are recorded as done.
+        failed: run ids of the sweep that are recorded as failed (diverged).
+        missing: number of runs of the sweep that are not recorded.
+        cohorts_failed: cohorts that could not be trained this time; their runs are among the missing.
+    """
+
+    done: int
+    failed: list[str]
+    missing: int
+    cohorts_failed: list[CohortFailed] = field(default_factory=list)
+
+
+def prepare(sweep: Sweep, folder: str | Path) -> Prepared:
+    """Makes or opens the store, sets damaged files aside, plans what is missing and writes those plans.
+
+    Raises:
+        RequestError: the folder cannot be a store; nothing has been written.
+        MachineError: it cannot be written.
+    """
+    store = Store.create(folder, sweep.source)
+    damages = store.set_damaged_aside()
+    plan = make_plan(sweep.runs, store.recorded(), store.plans(), store.published())
+    for cohort in plan.pending:
+        store.add_plan(cohort)
+    return Prepared(store, plan, damages)
+
+
+def outcome(sweep: Sweep, store: Store, cohorts_failed: list[CohortFailed]) -> Outcome:
+    """Reads from the store how the sweep stands."""
+    recorded = store.recorded()
+    statuses = {identity: recorded.get(identity) for identity in sweep.runs}
+    failed = [identity for identity, status in statuses.items() if status == "failed"]
+    missing = sum(status is None for status in statuses.values())
+    return Outcome(len(statuses) - len(failed) - missing, failed, missing, cohorts_failed)
+
+
+def run_sweep(
+    sweep: Sweep,
+    folder: str | Path,
+    executor: Executor | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Trains what a store lacks of a sweep.
+
+    Args:
+        sweep: see `modbench.core.grid.load_sweep`.
+        folder: the store; made where there is none, continued where there is one.
+        executor: where to train; None takes what suits the machine.
+        on_event: told everything that happens.
+        should_stop: when it turns true, workers stop at their next chunk; the same call continues later.
+
+    Raises:
+        RequestError: the folder cannot be a store; nothing has been written.
+        MachineError: the machine failed us, a full disk say; the same call continues later.
+
+    Example::
+
+        from modbench.core.grid import load_sweep
+        from modbench.sweep.run import run_sweep
+
+        outcome = run_sweep(load_sweep("quick"), "results/quick")
+    """
+    prepared = prepare(sweep, folder)
+    troubles: list[CohortFailed] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, CohortFailed):
+            troubles.append(event)
+        on_event(event)
+
+    if prepared.plan.pending:
+        executor = executor or make_executor()
+        executor.run(prepared.plan.pending, prepared.store.folder, note, should_stop)
+    return outcome(sweep, prepared.store, troubles)

@@ -1,0 +1,119 @@
+"""Stand-ins for training that new processes can import: quick, deterministic, and able to misbehave."""
+
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modbench.core.errors import MachineError
+from modbench.core.quantities import QUANTITIES
+from modbench.core.spec import RunSpec
+from modbench.evaluation.result import CheckpointResult, CurvePoint, RunResult, ShiftPerformance
+from modbench.models.sizing import num_parameters
+
+
+class Progress(NamedTuple):
+    phase: str
+    step: int
+    steps: int
+    loss: float | None
+
+
+def result(spec: RunSpec) -> RunResult:
+    """Numbers that depend on the specification alone; a learning rate of 1 or more diverges."""
+    diverged = spec.train.learning_rate >= 1
+    value = math.nan if diverged else 1 / (1 + spec.seed + 10 * spec.task.task_seed + spec.task.num_rules)
+    modules = spec.model.num_modules
+    checkpoint = CheckpointResult(
+        step=spec.train.steps,
+        performance=[ShiftPerformance(1.0, 1, value, value), ShiftPerformance(2.0, 1, 2 * value, 2 * value)],
+        activation=None if modules is None else np.full((spec.task.num_rules, modules), 1 / modules),
+        quantities={n: None if card.routed and modules is None else value for n, card in QUANTITIES.items()},
+    )
+    return RunResult(
+        spec=spec,
+        num_parameters=num_parameters(spec),
+        status="failed" if diverged else "done",
+        reason="diverged: the loss of update 3 was not finite" if diverged else None,
+        diverged_at=3 if diverged else None,
+        train_loss=value,
+        curve=[CurvePoint(0, 1.0, 1.0, 1.0, 1.0)],
+        checkpoints={"last": checkpoint, "best": checkpoint},
+        seconds={"train": 0.2, "compile": 0.1, "evaluate": 0.05},
+    )
+
+
+Report = Callable[[Any], None]
+
+
+def quick(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Trains in no time."""
+    assert 1 <= len(specs) <= width
+    steps = specs[0].train.steps
+    report(Progress("compile", 0, steps, None))
+    report(Progress("train", steps, steps, 0.5))
+    report(Progress("evaluate", steps, steps, 0.5))
+    return [result(spec) for spec in specs]
+
+
+def slow(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Trains for about a minute, in chunks of a tenth of a second."""
+    for step in range(600):
+        report(Progress("train", step, 600, 0.5))
+        if should_stop():
+            return None
+        time.sleep(0.1)
+    return [result(spec) for spec in specs]
+
+
+def breaks_at_seed_1(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """A bug that some runs meet."""
+    if any(spec.seed == 1 for spec in specs):
+        raise ValueError("no such luck")
+    return quick(specs, width, report, should_stop)
+
+
+def full_disk(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """What publishing on a full disk looks like."""
+    raise MachineError("cannot publish: No space left on device")
+
+
+def killed(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """The worker is killed while it trains runs of two rules."""
+    if specs[0].task.num_rules == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return quick(specs, width, report, should_stop)
+
+
+def killed_once(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Like `killed`, but the second attempt succeeds; the folder in FAKE_MEMORY remembers."""
+    mark = Path(os.environ["FAKE_MEMORY"]) / "killed"
+    if specs[0].task.num_rules == 2 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return quick(specs, width, report, should_stop)
+
+
+def tells_environment(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Fails with what a worker finds in its environment."""
+    names = ("NPROC", "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_X64")
+    raise RuntimeError(" ".join(f"{name}={os.environ.get(name)}" for name in names))

@@ -1,0 +1,248 @@
+import io
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from small_sweeps import spec, sweep
+
+from modbench.store.plan import PlannedCohort
+from modbench.sweep.cost import flops_per_step
+from modbench.sweep.describe import describe_bytes, describe_cell, describe_seconds, plural
+from modbench.sweep.display import LiveDisplay, Plain, Silent, make_display, summary_line
+from modbench.sweep.events import Advanced, CohortFailed, Event, GivenBack, Published, Started
+from modbench.sweep.plan import make_plan
+from modbench.sweep.progress import SweepProgress
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def two_equal_cohorts() -> list[PlannedCohort]:
+    """Two cohorts of 3 runs in one group each, of nearly the same cost."""
+    return list(
+        make_plan(sweep(models=["modular"], train__batch_size=[8, 9], rules=[2], steps=100).runs).pending
+    )
+
+
+def started(workers: int = 1) -> tuple[SweepProgress, Clock, list[PlannedCohort]]:
+    clock, cohorts = Clock(), two_equal_cohorts()
+    return SweepProgress(cohorts, total=10, recorded=4, workers=workers, clock=clock), clock, cohorts
+
+
+def play(progress: SweepProgress, clock: Clock, *timed: tuple[float, Event]) -> None:
+    for seconds, event in timed:
+        clock.now += seconds
+        progress.apply(event)
+
+
+def test_runs_are_counted_as_they_are_published():
+    progress, clock, (a, b) = started()
+    assert (progress.done, progress.total) == (4, 10)
+    play(progress, clock, (0, Started(0, a.cohort_id)), (1, Published(0, a.cohort_id, done=2, failed=1)))
+    assert (progress.done, progress.runs_failed) == (7, 1)
+    play(progress, clock, (0, Started(0, b.cohort_id)), (1, CohortFailed(0, b.cohort_id, "no luck")))
+    assert progress.done == 7
+    assert progress.active == {}
+    assert progress.seconds_left() == 0
+
+
+def test_steps_per_second_sums_over_the_runs_of_a_group():
+    progress, clock, (a, _) = started()
+    play(
+        progress, clock, (0, Started(0, a.cohort_id)), (2, Advanced(0, a.cohort_id, 0, "train", 40, 100, 0.5))
+    )
+    assert progress.steps_per_second() == pytest.approx(3 * 40 / 2)
+
+
+def test_the_step_rate_forgets_what_is_long_ago():
+    progress, clock, (a, _) = started()
+    play(progress, clock, (0, Started(0, a.cohort_id)))
+    for step in range(1, 61):
+        play(progress, clock, (10 if step <= 30 else 1, Advanced(0, a.cohort_id, 0, "train", step, 100, 0.5)))
+    assert progress.steps_per_second() == pytest.approx(3, rel=0.1)
+
+
+def test_time_left_keeps_phases_apart():
+    progress, clock, (a, b) = started()
+    play(
+        progress,
+        clock,
+        (0, Started(0, a.cohort_id)),
+        (0, Advanced(0, a.cohort_id, 0, "compile", 0, 100, None)),
+    )
+    assert progress.seconds_left() is None
+    # 7 s of compilation until the first chunk is done, then 50 steps in 10 s.
+    play(
+        progress,
+        clock,
+        (7, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
+        (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
+    )
+    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
+    assert progress.seconds_left() == pytest.approx(10 + 7 + 20 * ratio)
+    # 10 s for the rest, then 4 s of evaluation, which the other cohort will need too.
+    play(
+        progress,
+        clock,
+        (10, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
+        (4, Published(0, a.cohort_id, 3, 0)),
+    )
+    assert progress.seconds_left() == pytest.approx(7 + 20 * ratio + 4)
+
+
+def test_more_workers_do_not_shorten_the_longest_cohort():
+    progress, clock, (a, b) = started(workers=8)
+    play(
+        progress,
+        clock,
+        (0, Started(0, a.cohort_id)),
+        (0, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
+        (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
+    )
+    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
+    assert progress.seconds_left() == pytest.approx(20 * ratio)
+
+
+def test_a_cohort_that_is_given_back_starts_anew():
+    progress, clock, (a, _) = started()
+    play(
+        progress,
+        clock,
+        (0, Started(0, a.cohort_id)),
+        (5, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
+        (1, GivenBack(0, a.cohort_id, "killed by SIGKILL")),
+        (1, Started(1, a.cohort_id)),
+        (5, Advanced(1, a.cohort_id, 0, "train", 10, 100, 0.5)),
+    )
+    assert progress.active[1].step == 10
+    assert list(progress.active) == [1]
+    assert a.cohort_id in progress.unfinished
+
+
+def test_plain_output_is_a_line_every_five_seconds_and_one_for_trouble():
+    progress, clock, (a, b) = started()
+    lines: list[str] = []
+    with Plain(progress, lines.append, clock) as display:
+        display.update(Started(0, a.cohort_id))
+        for step in range(0, 101, 10):
+            clock.now += 1.0
+            display.update(Advanced(0, a.cohort_id, 0, "train", step, 100, 0.25))
+        assert len(lines) == 2
+        assert lines[0].startswith("4/10 runs, ")
+        assert lines[0].endswith("MLP regression R=2 E=32 Modular step 40/100 loss 0.25")
+        display.update(Published(0, a.cohort_id, 2, 1))
+        display.update(Started(0, b.cohort_id))
+        display.update(CohortFailed(0, b.cohort_id, "ValueError: no luck"))
+        display.stopping()
+        display.stopping()
+    assert lines[2:] == [
+        f"cohort {a.cohort_id}: 1 run diverged",
+        f"cohort {b.cohort_id} failed: ValueError: no luck",
+        "stopping at the next chunk; Ctrl-C again leaves at once",
+        "7/10 runs, 1 diverged, took 11 s",
+    ]
+    assert not any("\x1b" in line for line in lines)
+
+
+def test_the_live_display_shows_the_bar_and_every_worker():
+    progress, clock, (a, b) = started(workers=2)
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    display = LiveDisplay(progress, console)
+    progress.apply(Started(0, a.cohort_id))
+    progress.apply(Started(1, b.cohort_id))
+    clock.now += 2
+    progress.apply(Advanced(0, a.cohort_id, 0, "train", 40, 100, 0.125))
+    progress.apply(Advanced(1, b.cohort_id, 0, "compile", 0, 100, None))
+    display.stopping()
+    console.print(display.render())
+    output = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert "4/10 runs, 60 steps/s, time left: measuring" in output
+    assert re.search(r"MLP regression R=2 E=32 Modular +step 40/100 loss 0.125", output)
+    assert re.search(r"MLP regression R=2 E=32 Modular +compiling", output)
+    assert "stopping at the next chunk" in output
+
+
+def test_the_display_suits_the_output():
+    progress, _, _ = started()
+    assert isinstance(make_display(progress, True, Console(force_terminal=True)), Silent)
+    assert isinstance(make_display(progress, False, Console(file=io.StringIO())), Plain)
+    terminal = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "xterm"})
+    assert isinstance(make_display(progress, False, terminal), LiveDisplay)
+
+
+def test_a_finished_sweep_says_how_long_it_took():
+    progress = SweepProgress([], total=3, recorded=3, workers=1, clock=Clock())
+    assert summary_line(progress) == "3/3 runs, took 0 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (3600, "1 h 00 min"),
+        (18_600, "5 h 10 min"), (100 * 3600, "4 days 4 h"), (3 * 8766 * 3600, "3.0 years"),
+    ],
+)  # fmt: skip
+def test_durations(seconds: float, text: str):
+    assert describe_seconds(seconds) == text
+
+
+def test_words_for_cells_sizes_and_counts():
+    assert describe_cell(spec("mha", "gt-modular", 8)) == "MHA v1 regression R=8 E=32 GT-Modular"
+    assert describe_cell(spec("rnn")) == "RNN regression R=2 E=32 Monolithic"
+    assert [describe_bytes(size) for size in (0, 999, 12_000, 1.3e9, 2e15)] == [
+        "0 B", "999 B", "12.0 KB", "1.3 GB", "2000.0 TB",
+    ]  # fmt: skip
+    assert [plural(1, "run"), plural(20_000, "run")] == ["1 run", "20,000 runs"]
+
+
+STOPPABLE = """
+import os, sys, time
+from modbench.sweep.stopping import StopRequest
+with StopRequest(on_leaving=lambda: print("leaving", flush=True)) as stop:
+    print("ready", flush=True)
+    while not stop.requested():
+        time.sleep(0.01)
+    print("heard", flush=True)
+    if sys.argv[1] == "polite":
+        sys.exit(130)
+    time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_only_sets_a_flag(number: signal.Signals):
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPABLE, "polite"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == "heard\n"
+        assert process.wait(10) == 130
+
+
+def test_the_second_signal_leaves_at_once(tmp_path: Path):
+    begun = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPABLE, "stubborn"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "heard\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "leaving\n"
+        assert process.wait(10) == 130
+    assert time.monotonic() - begun < 20

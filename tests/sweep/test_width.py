@@ -1,0 +1,45 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_sweeps import spec
+
+from modbench.core.spec import RunSpec
+from modbench.sweep.width import WIDEST, choose_width, tokens_per_step
+
+
+def test_tokens_per_step_counts_samples_or_tokens():
+    assert tokens_per_step(spec("mlp")) == 256
+    assert tokens_per_step(spec("mha")) == 2560
+    assert tokens_per_step(spec("rnn", batch_size=8)) == 80
+
+
+@pytest.mark.parametrize(
+    ("runs", "width"),
+    [(1, 1), (3, 3), (8, 8), (9, 5), (16, 8), (17, 6), (25, 7)],
+)
+def test_small_models_spread_evenly_under_the_widest(runs: int, width: int):
+    assert choose_width([spec(seed=seed) for seed in range(runs)]) == width
+
+
+def test_large_models_train_alone():
+    assert choose_width([spec(encoder_width=512, seed=seed) for seed in range(25)]) == 1
+
+
+def test_the_cap_falls_with_the_size():
+    widths = [
+        choose_width([spec(encoder_width=e, seed=s) for s in range(24)]) for e in (32, 64, 128, 256, 512)
+    ]
+    assert all(a >= b for a, b in pairwise(widths))
+    assert widths[0] > 1
+    assert widths[-1] == 1
+
+
+@given(runs=st.integers(1, 200), encoder_width=st.sampled_from([32, 64, 128, 256]))
+def test_width_wastes_less_than_a_place_per_group(runs: int, encoder_width: int):
+    specs: list[RunSpec] = [spec(encoder_width=encoder_width)] * runs
+    width = choose_width(specs)
+    groups = -(-runs // width)
+    assert 1 <= width <= min(WIDEST, runs)
+    assert groups * width - runs < groups
