@@ -69,3 +69,9 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def entries(folder: Path) -> list[Path]:
+    """What a folder holds; nothing where there is no folder."""
+    with machine_errors(f"read {folder}"):
+        return list(folder.iterdir()) if folder.exists() else []

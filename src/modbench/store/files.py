@@ -10,8 +10,6 @@
     tmp/                  work in progress; safe to delete when nothing runs
 """
 
-import json
-import os
 import secrets
 import shutil
 import tomllib
@@ -23,16 +21,15 @@ from typing import Any, Self
 
 import tomli_w
 
-from modbench import __version__
-from modbench.core.errors import MachineError, RequestError
+from modbench.core.errors import MachineError
 from modbench.store.cohort import DamagedFile, contents, read_intact, write_folder
-from modbench.store.durable import TEMPORARY, exhausted, machine_errors, replace_file, sync_folder
+from modbench.store.durable import entries, machine_errors, replace_file, sync_folder
+from modbench.store.marker import SWEEP, make_store, require_store
 from modbench.store.plan import PlannedCohort, decode_plan, encode_plan
 from modbench.store.record import CohortRecord, decode
-from modbench.store.schema import RUNS, SCHEMA_VERSION
+from modbench.store.schema import RUNS
 
 __all__ = ["Damage", "PlannedCohort", "Store"]
-MARKER = "store.json"
 
 
 @dataclass(frozen=True)
@@ -74,28 +71,7 @@ class Store:
             MachineError: the disk is full.
         """
         folder = Path(folder)
-        if _exists(folder):
-            _require_folder(folder)
-            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-                raise RequestError(f"output folder must be writable, got {folder}")
-            if _exists(folder / MARKER):
-                _require_schema(folder)
-            elif any(not entry.name.startswith(TEMPORARY) for entry in _entries(folder)):
-                raise RequestError(
-                    f"output folder must be empty or a store, got {folder}, which holds other files"
-                )
-        made = _make_folders(folder)
-        try:
-            if not (folder / MARKER).exists():
-                marker = {"schema_version": SCHEMA_VERSION, "created_by": f"modbench {__version__}"}
-                replace_file(folder / MARKER, (json.dumps(marker) + "\n").encode())
-            toml = tomli_w.dumps(sweep_source).encode()
-            sweep = folder / "sweep.toml"
-            if not sweep.exists() or sweep.read_bytes() != toml:
-                replace_file(sweep, toml)
-        except OSError as error:
-            _remove_folders(made)
-            raise _unwritable(folder, error) from error
+        make_store(folder, tomli_w.dumps(sweep_source).encode())
         return cls(folder)
 
     @classmethod
@@ -106,12 +82,7 @@ class Store:
             RequestError: there is no such folder, it is no store, or its schema is newer than this modbench.
         """
         folder = Path(folder)
-        if not _exists(folder):
-            raise RequestError(f"no folder {folder}. A store is made by: modbench run SWEEP --out {folder}")
-        _require_folder(folder)
-        if not _exists(folder / MARKER):
-            raise RequestError(f"folder must be a store (one that modbench run has made), got {folder}")
-        _require_schema(folder)
+        require_store(folder)
         return cls(folder)
 
     def sweep_source(self) -> dict[str, Any]:
@@ -120,7 +91,7 @@ class Store:
         Raises:
             MachineError: `sweep.toml` cannot be read.
         """
-        path = self.folder / "sweep.toml"
+        path = self.folder / SWEEP
         with machine_errors(f"read {path}"):
             content = path.read_bytes()
         try:
@@ -148,7 +119,7 @@ class Store:
             skip: ids of cohorts whose plans are not read.
         """
         plans, damaged = [], []
-        for path in sorted(_entries(self.folder / "plan")):
+        for path in sorted(entries(self.folder / "plan")):
             if path.suffix != ".json" or path.stem in skip:
                 continue
             try:
@@ -175,7 +146,7 @@ class Store:
 
     def published(self) -> list[str]:
         """Ids of the published cohorts, ordered; their files are not checked."""
-        return sorted(path.name for path in _entries(self.folder / "cohorts") if path.is_dir())
+        return sorted(path.name for path in entries(self.folder / "cohorts") if path.is_dir())
 
     def recorded(self) -> dict[str, str]:
         """Status of every published run: run_id -> `"done"` or `"failed"`. Damaged cohorts do not count.
@@ -263,67 +234,3 @@ def _rename_first(source: Path, target: Path) -> bool:
         raise
     sync_folder(target.parent)
     return True
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long, a folder that may not be entered
-        return False
-
-
-def _entries(folder: Path) -> list[Path]:
-    """What a folder holds; nothing where there is no folder."""
-    with machine_errors(f"read {folder}"):
-        return list(folder.iterdir()) if folder.exists() else []
-
-
-def _require_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise RequestError(f"a store must be a folder, got the file {folder}")
-
-
-def _require_schema(folder: Path) -> None:
-    try:
-        version = json.loads((folder / MARKER).read_bytes())["schema_version"]
-    except (OSError, ValueError, TypeError, KeyError):
-        version = None
-    if not isinstance(version, int) or version < 1:
-        raise RequestError(
-            f'{folder / MARKER} must hold {{"schema_version": {SCHEMA_VERSION}}}; it is damaged'
-        )
-    if version > SCHEMA_VERSION:
-        raise RequestError(
-            f"store {folder} has schema version {version}, this modbench knows up to {SCHEMA_VERSION}; "
-            "use a newer modbench"
-        )
-
-
-def _make_folders(folder: Path) -> list[Path]:
-    """Makes a folder with its parents; returns those that were missing, innermost first."""
-    missing = []
-    while not _exists(folder):
-        missing.append(folder)
-        folder = folder.parent
-    for count, path in enumerate(reversed(missing)):
-        try:
-            path.mkdir(exist_ok=True)
-        except OSError as error:
-            _remove_folders(missing[len(missing) - count :])
-            raise _unwritable(path, error) from error
-    return missing
-
-
-def _remove_folders(folders: list[Path]) -> None:
-    for path in folders:
-        try:
-            path.rmdir()
-        except OSError:
-            return
-
-
-def _unwritable(folder: Path, error: OSError) -> RequestError | MachineError:
-    reason = error.strerror or error
-    if exhausted(error):
-        return MachineError(f"cannot write {folder}: {reason}")
-    return RequestError(f"output folder must be writable, got {folder}: {reason}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import pyarrow as pa
@@ -101,10 +102,13 @@ def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
             )
     columns = []
     for column in schema:
+        values = [row[column.name] for row in rows]
         try:
-            array = pa.array([row[column.name] for row in rows], type=column.type, from_pandas=False)
+            array = pa.array(values, type=column.type, from_pandas=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             raise ValueError(f"column {column.name!r} must be {column.type}: {error}") from None
+        if pa.types.is_integer(column.type) and not all(isinstance(v, Integral | None) for v in values):
+            raise ValueError(f"column {column.name!r} must be {column.type}; Arrow would cut off a fraction")
         if array.null_count and not column.nullable:
             raise ValueError(f"column {column.name!r} must have a value in every row")
         columns.append(array)
