@@ -1,0 +1,265 @@
+"""Intervals for runs whose two sources of chance, the drawn task and the seed, are crossed.
+
+Every task seed meets every seed, so the runs are not independent draws: runs of one drawn task resemble each
+other, and so do runs of one seed. The pigeonhole bootstrap (Owen, 2007) respects that: it draws task seeds and
+seeds independently with replacement, and run (i, j) gets the weight w_i v_j. Its spread however is off by
+known factors, too small by (I - 1) / I in the task's part (likewise the seed's) and about threefold in variance
+for independent noise, and its percentiles do not know how uncertain a spread from five clusters is. So its percentiles
+decide how lopsided an interval is, and the width is that of a t interval with the variance components of the
+two-way random-effects analysis, negative ones set to zero, and Satterthwaite's degrees of freedom:
+
+    V = max(V_task - V_noise, 0) + max(V_seed - V_noise, 0) + V_noise,
+
+each term a mean square (task, seed, interaction) over the number of runs.
+
+Coverage of nominal 95 % intervals for a mean over 5 task seeds x 5 seeds, 2,000 simulated studies a row
+(standard error of a row at most 1 %; the tests repeat it):
+
+===================================================  =========  =================================
+all chance lies in                                   here       bare pigeonhole percentiles
+===================================================  =========  =================================
+the drawn task                                       95 %       84 %
+task and seed, equally                               95 %       87 %
+independent noise                                    98 %       99 %, twice as wide as needed
+task 1, seed 1/2, noise 1 (standard deviations)      94 %       92 %
+the drawn task, log-normal (sigma 1)                 84 %       72 %
+===================================================  =========  =================================
+
+The last row is the honest limit: five draws from a heavy tail do not show the tail, and no method repairs that.
+A design with an unequal number of runs per (task seed, seed), where runs failed or are missing, is treated by the
+same formulas, for which they are then approximate.
+"""
+
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+Statistic = Literal["mean", "iqm"]
+LEVEL = 0.95
+RESAMPLES = 2000
+_GENERATOR_SEED = 20_602_713
+_BLOCK = 2_000_000
+
+
+class Interval(NamedTuple):
+    """An estimate with its interval: arrays of shape () for one quantity, (K,) for K of them.
+
+    Attributes:
+        estimate: the mean or interquartile mean; NaN without a run.
+        low: lower bound; NaN where no interval can be had.
+        high: upper bound; NaN where no interval can be had.
+        num_runs: values behind the estimate.
+        num_task_seeds: distinct task seeds among them.
+        num_seeds: distinct seeds among them.
+    """
+
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    num_runs: np.ndarray
+    num_task_seeds: np.ndarray
+    num_seeds: np.ndarray
+
+
+class _Runs(NamedTuple):
+    """Values (n, K) with absent ones zero, which are present (n, K), and the row and column of each run (n,)."""
+
+    values: np.ndarray
+    present: np.ndarray
+    task: np.ndarray
+    seed: np.ndarray
+
+    def cells(self, values: np.ndarray) -> np.ndarray:
+        """Sums (I, J, K) of the present values (n, K) over the runs of each task seed and seed."""
+        table = np.zeros((self.task.max(initial=0) + 1, self.seed.max(initial=0) + 1, values.shape[1]))
+        np.add.at(table, (self.task, self.seed), np.where(self.present, values, 0.0))
+        return table
+
+
+def crossed_interval(
+    values: ArrayLike,
+    task_seeds: ArrayLike,
+    seeds: ArrayLike,
+    statistic: Statistic = "mean",
+    level: float = LEVEL,
+    bounds: tuple[ArrayLike, ArrayLike] = (-np.inf, np.inf),
+) -> Interval:
+    """Mean or interquartile mean of runs, with an interval that respects the crossed task seeds and seeds.
+
+    Several runs may share a (task seed, seed), as the capacities that a figure pools do: they are resampled
+    together. With a single task seed the interval speaks of seeds alone, and the other way round; with a
+    single one of both no interval can be had and the bounds are NaN.
+
+    Args:
+        values: (n,) one number per run, or (n, K) for K quantities at once; what is not finite is left out.
+        task_seeds: (n,) label of each run's task.
+        seeds: (n,) label of each run's seed.
+        statistic: `"mean"`, or `"iqm"`, the mean of the middle half.
+        level: nominal coverage, in (0, 1).
+        bounds: smallest and largest possible value, scalars or (K,); the interval is cut there.
+
+    Returns:
+        The interval, with arrays of shape () or (K,).
+
+    Example:
+        >>> interval = crossed_interval([1.0, 2.0, 3.0], task_seeds=[0, 1, 2], seeds=[0, 0, 0])
+        >>> [round(float(x), 2) for x in (interval.estimate, interval.low, interval.high)]
+        [2.0, -0.48, 4.48]
+    """
+    table = np.asarray(values, dtype=float)
+    shape = table.shape[1:]
+    table = table.reshape(len(table), int(np.prod(shape)))
+    present = np.isfinite(table)
+    task = np.unique(np.asarray(task_seeds), return_inverse=True)[1]
+    seed = np.unique(np.asarray(seeds), return_inverse=True)[1]
+    runs = _Runs(np.where(present, table, 0.0), present, task, seed)
+    counts = runs.cells(np.ones_like(table))
+    num_runs = counts.sum((0, 1))
+    num_task_seeds, num_seeds = (counts.sum(1) > 0).sum(0), (counts.sum(0) > 0).sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if statistic == "mean":
+            estimate = runs.values.sum(0) / num_runs
+            influence = runs.values - estimate
+            resampled = _resampled_means(runs.cells(runs.values), counts)
+        else:
+            estimate = interquartile_mean(runs.values, present)
+            influence = _iqm_influence(runs)
+            resampled = _resampled_iqms(runs)
+        half_width = _half_width(runs.cells(influence), counts, level)
+        below, above = _tails(resampled - estimate, level)
+        share = np.where(below + above > 0, 2 * below / (below + above), 1.0)
+        low = np.clip(estimate - share * half_width, *bounds)
+        high = np.clip(estimate + (2 - share) * half_width, *bounds)
+    return Interval(*(np.asarray(result).reshape(shape) for result in (
+        estimate, low, high, num_runs.astype(int), num_task_seeds, num_seeds)))  # fmt: skip
+
+
+def probability_interval(
+    outcomes: ArrayLike,
+    task_seeds: ArrayLike,
+    seeds: ArrayLike,
+    level: float = LEVEL,
+    num_trials: int | None = None,
+) -> Interval:
+    """A probability, from outcomes of crossed task seeds and seeds.
+
+    Outcomes that all agree show no spread, which is not certainty: the interval is never narrower than the exact
+    binomial one (Clopper and Pearson) of `num_trials` independent trials.
+
+    Args:
+        outcomes: (n,) numbers in 0..1, such as 1 for a win, 0.5 for a tie.
+        task_seeds: (n,) label of each outcome's task.
+        seeds: (n,) label of each outcome's seed.
+        level: nominal coverage, in (0, 1).
+        num_trials: outcomes that can be taken for independent; the pairs of task seed and seed when None.
+
+    Returns:
+        The interval, cut to 0..1; NaN bounds where all outcomes share one task seed and one seed.
+    """
+    interval = crossed_interval(outcomes, task_seeds, seeds, level=level, bounds=(0.0, 1.0))
+    pairs = zip(np.asarray(task_seeds).tolist(), np.asarray(seeds).tolist(), strict=True)
+    trials = len(set(pairs)) if num_trials is None else num_trials
+    won = interval.estimate * trials
+    low = np.where(won > 0, stats.beta.ppf(0.5 - level / 2, won, trials - won + 1), 0.0)
+    high = np.where(won < trials, stats.beta.ppf(0.5 + level / 2, won + 1, trials - won), 1.0)
+    return interval._replace(low=np.minimum(interval.low, low), high=np.maximum(interval.high, high))
+
+
+def interquartile_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean of the middle half of the weight, a value that straddles a quartile counting in part.
+
+    Args:
+        values: (n, K).
+        weights: non-negative, of a shape that broadcasts to (..., n, K).
+
+    Returns:
+        (..., K); NaN where no value has weight.
+    """
+    order = np.argsort(values, axis=0, kind="stable")
+    weights = np.broadcast_to(weights, np.broadcast_shapes(np.shape(weights), values.shape)).astype(float)
+    ranked = np.take_along_axis(weights, order.reshape((1,) * (weights.ndim - 2) + order.shape), axis=-2)
+    upper = np.cumsum(ranked, axis=-2)
+    total = upper[..., -1:, :]
+    inside = np.minimum(upper, 0.75 * total) - np.maximum(upper - ranked, 0.25 * total)
+    middle = np.maximum(inside, 0.0)
+    return (middle * np.take_along_axis(values, order, axis=0)).sum(-2) / middle.sum(-2)
+
+
+def _half_width(influence: np.ndarray, counts: np.ndarray, level: float) -> np.ndarray:
+    """Half the width (K,) of a t interval from the two-way random-effects analysis of cell sums (I, J, K)."""
+    rows, columns = counts.sum(1, keepdims=True), counts.sum(0, keepdims=True)
+    I, J, occupied = (rows > 0).sum((0, 1)), (columns > 0).sum((0, 1)), (counts > 0).sum((0, 1))  # noqa: E741
+    squared = counts.sum((0, 1)) ** 2
+    of_tasks, of_seeds = influence.sum(1, keepdims=True), influence.sum(0, keepdims=True)
+    additive = counts * (
+        of_tasks / np.where(rows > 0, rows, 1) + of_seeds / np.where(columns > 0, columns, 1)
+    )
+    free = occupied - I - J + 1
+    noise = ((influence - additive) ** 2).sum((0, 1)) * occupied / free / squared
+    noise = np.where((I > 1) & (J > 1) & (free > 0), noise, 0.0)
+    task = np.where(I > 1, (of_tasks**2).sum((0, 1)) * I / (I - 1) / squared, 0.0)
+    seed = np.where(J > 1, (of_seeds**2).sum((0, 1)) * J / (J - 1) / squared, 0.0)
+    parts = (np.maximum(task - noise, 0), np.maximum(seed - noise, 0), noise)
+    variance = sum(parts)
+    spread = sum(
+        part**2 / np.maximum(degrees, 1) for part, degrees in zip(parts, (I - 1, J - 1, free), strict=True)
+    )
+    # Without any spread the degrees of freedom are 0 / 0, and the width is zero whatever they are.
+    freedom = np.where(spread > 0, variance**2 / np.where(spread > 0, spread, 1), 1.0)
+    width = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(variance)
+    return np.where((I > 1) | (J > 1), width, np.nan)
+
+
+def _tails(deviations: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """How far (K,) the bootstrap percentiles lie below and above the estimate, from deviations (B, K)."""
+    finite = np.where(np.isfinite(deviations), deviations, 0.0)  # a resample without any run says nothing
+    low, high = np.quantile(finite, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    return np.maximum(-low, 0.0), np.maximum(high, 0.0)
+
+
+@lru_cache(maxsize=64)
+def _weights(num_task_seeds: int, num_seeds: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each task seed (B, I) and each seed (B, J) is drawn; the same draws every time."""
+    generator = np.random.default_rng(_GENERATOR_SEED)
+    return tuple(  # type: ignore[return-value]
+        generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
+        for n in (num_task_seeds, num_seeds)
+    )
+
+
+def _resampled_means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Means (B, K) of pigeonhole resamples, from cell sums and counts (I, J, K)."""
+    I, J, K = sums.shape  # noqa: E741
+    of_tasks, of_seeds = _weights(I, J)
+    means = np.empty((RESAMPLES, K))
+    step = max(1, _BLOCK // (RESAMPLES * J))
+    for k in range(0, K, step):
+        part = slice(k, k + step)
+        weighted = [
+            np.einsum("bj,bjk->bk", of_seeds, np.tensordot(of_tasks, cells[..., part], axes=1))
+            for cells in (sums, counts)
+        ]
+        means[:, part] = weighted[0] / weighted[1]
+    return means
+
+
+def _resampled_iqms(runs: _Runs) -> np.ndarray:
+    """Interquartile means (B, K) of pigeonhole resamples."""
+    of_tasks, of_seeds = _weights(runs.task.max(initial=0) + 1, runs.seed.max(initial=0) + 1)
+    weights = of_tasks[:, runs.task] * of_seeds[:, runs.seed]
+    step = max(1, _BLOCK // max(1, runs.values.size))
+    return np.concatenate([
+        interquartile_mean(runs.values, weights[b : b + step, :, None] * runs.present)
+        for b in range(0, RESAMPLES, step)
+    ])  # fmt: skip
+
+
+def _iqm_influence(runs: _Runs) -> np.ndarray:
+    """Influence (n, K) of each run on the interquartile mean: twice its winsorised deviation."""
+    held = np.where(runs.present, runs.values, np.nan)
+    quartiles = np.nanquantile(held, [0.25, 0.75], axis=0) if len(held) else np.zeros((2, held.shape[1]))
+    winsorised = np.clip(held, *quartiles)
+    return 2 * (winsorised - np.nanmean(winsorised, axis=0))

@@ -1,0 +1,141 @@
+"""Which runs may share an average: the setting of a run, and the full name of its model.
+
+A **setting** is a task family, a kind, and whatever else of the protocol differs inside the store, in words:
+`"MLP · regression"`, `"MHA v2 · classification · learning rate 0.001"`. Averages run over capacities, task
+seeds and seeds of one setting, number of rules and model, never across settings. A field that a sweep made an
+axis therefore splits settings, or models where it is the model's (`"joint+top-k, k=2"`), without any figure
+having to know of it.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from modbench.core.names import ARCHITECTURES, KINDS, MODEL_TITLES
+from modbench.store.table import Tables
+
+FAMILY = ["architecture", "search_version", "kind"]
+_PARTS = ("runs", "curves", "performance", "activations", "missing")
+_AXES = ["num_rules", "encoder_width", "model"]
+_KNOWN = {
+    "task.architecture", "task.search_version", "task.kind", "task.num_rules", "task.task_seed", "seed",
+    "model.scores", "model.gates", "model.encoder_width",
+}  # fmt: skip
+_NEUTRAL = {"task.variant": "linear", "task.order": 1}
+_WORDS = {
+    "task.variant": "{}",
+    "train.steps": "{:,} steps",
+    "train.learning_rate": "learning rate {:g}",
+    "train.batch_size": "batch {}",
+    "model.num_modules": "M={}",
+    "model.model_width": "D={}",
+}
+
+
+def with_settings(tables: Tables) -> Tables:
+    """Adds the column `setting` to every table, and to `model` the options in which like models differ.
+
+    Args:
+        tables: as loaded. Tables that have settings already are returned as they are.
+
+    Returns:
+        New tables; the given ones are left alone.
+    """
+    if "setting" in tables.runs:
+        return tables
+    runs = _distinct_runs(tables)
+    setting, model = _families(runs), runs["model"]
+    fields = pd.DataFrame([dict(_flatten(json.loads(spec))) for spec in runs["spec"]], index=runs.index)
+    groups = runs[[*FAMILY, *_AXES]].astype(object).where(runs[[*FAMILY, *_AXES]].notna(), "")
+    for field in fields.columns.difference(list(_KNOWN), sort=False):
+        values = fields[field]
+        of_model = field.startswith("model.")
+        shown = _is_axis(groups, values, [*FAMILY, "model"] if of_model else FAMILY)
+        if field in _NEUTRAL:
+            shown |= values != _NEUTRAL[field]
+        shown &= values.notna()
+        if not shown.any():
+            continue
+        name = field.rsplit(".", 1)[-1]
+        form = _WORDS.get(field, f"{name}={{}}" if of_model else name.replace("_", " ") + " {}")
+        words = values[shown].map(lambda value, form=form: form.format(_whole(value)))
+        if of_model:
+            model = model.where(~shown, model + ", " + words)
+        else:
+            setting = setting.where(~shown, setting + " · " + words)
+    return replace(tables, **{part: _labelled(getattr(tables, part), setting, model) for part in _PARTS})
+
+
+def settings_in_order(frame: pd.DataFrame) -> list[str]:
+    """The settings of a table, in reporting order: architecture, search version, kind, then name."""
+    first = frame.drop_duplicates("setting")
+    ranks = {
+        str(setting): (_rank(ARCHITECTURES, architecture), str(version), _rank(KINDS, kind))
+        for setting, architecture, version, kind in zip(
+            *(first[name] for name in ["setting", *FAMILY]), strict=True
+        )
+    }
+    return sorted(ranks, key=lambda setting: (ranks[setting], setting))
+
+
+def models_in_order(models: Iterable[str]) -> list[str]:
+    """Distinct models in reporting order: the named ones from Monolithic on, then others by name."""
+    return sorted(set(models), key=lambda model: (_rank(MODEL_TITLES, base_model(model)), model))
+
+
+def base_model(model: str) -> str:
+    """A model's name without the options that tell it from its like."""
+    return model.split(", ", 1)[0]
+
+
+def model_title(model: str) -> str:
+    """A model's heading for people: `"GT-Modular"` for `"gt-modular"`; a router of one's own keeps its name."""
+    base = base_model(model)
+    return MODEL_TITLES.get(base, base) + model[len(base) :]
+
+
+def _distinct_runs(tables: Tables) -> pd.DataFrame:
+    """One row per run, done, failed or missing, by `run_id`."""
+    columns = ["run_id", "spec", *FAMILY, *_AXES]
+    parts = [part[columns] for part in (tables.runs, tables.missing) if len(part)]
+    together = pd.concat(parts) if parts else tables.runs[columns]
+    return together.drop_duplicates("run_id").set_index("run_id")
+
+
+def _families(runs: pd.DataFrame) -> pd.Series:
+    version = runs["search_version"].map(lambda v: f" v{v}", na_action="ignore").astype(object).fillna("")
+    return runs["architecture"].str.upper() + version + " · " + runs["kind"]
+
+
+def _is_axis(groups: pd.DataFrame, values: pd.Series, by: list[str]) -> pd.Series:
+    """For each run, whether the field takes several values where all that names a cell is equal, anywhere in `by`."""
+    text = values.astype(str)
+    if text.nunique() < 2:
+        return pd.Series(False, index=values.index)
+    several = text.groupby([groups[name] for name in groups]).transform("nunique") > 1
+    return several.groupby([groups[name] for name in by]).transform("any")
+
+
+def _flatten(table: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, tuple(value) if isinstance(value, list) else value
+
+
+def _labelled(part: pd.DataFrame, setting: pd.Series, model: pd.Series) -> pd.DataFrame:
+    return part.assign(setting=part["run_id"].map(setting), model=part["run_id"].map(model))
+
+
+def _whole(value: Any) -> Any:
+    """Undoes what pandas does to integers beside a missing value."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _rank(order: Iterable[str], name: str) -> int:
+    names = list(order)
+    return names.index(name) if name in names else len(names)

@@ -1,0 +1,158 @@
+"""Runs -> a long table of averages with intervals; failed and missing runs are counted, never averaged over."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from modbench.analysis.intervals import LEVEL, Statistic, crossed_interval
+from modbench.analysis.settings import models_in_order, settings_in_order, with_settings
+from modbench.core.errors import RequestError, unknown
+from modbench.core.names import CHECKPOINTS
+from modbench.core.quantities import PERFORMANCE, QUANTITIES
+from modbench.store.schema import SPEC_COLUMNS
+from modbench.store.table import Tables
+
+GROUP = ("setting", "num_rules", "model")
+COUNTS = ("num_runs", "num_failed", "num_missing")
+
+
+def count_runs(tables: Tables, by: Sequence[str] = GROUP) -> pd.DataFrame:
+    """Counts runs.
+
+    Args:
+        tables: as loaded.
+        by: columns that make a group, at least one.
+
+    Returns:
+        A row per group, in reporting order: `by`, `num_runs` (finished), `num_failed`, `num_missing` (planned,
+        not there yet).
+    """
+    planned = planned_runs(tables)
+    rows = [{**key, **_counts(group["state"])} for key, group in groups(planned, by)]
+    return in_reporting_order(pd.DataFrame(rows, columns=[*by, *COUNTS]), planned)
+
+
+def summarise(
+    tables: Tables,
+    quantities: Sequence[str] = tuple(QUANTITIES),
+    by: Sequence[str] = GROUP,
+    checkpoint: str = "last",
+    statistic: Statistic = "mean",
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """Averages quantities over the runs of each group.
+
+    A group has no row for what its runs do not have by nature, such as routing metrics of a monolithic
+    model. A group all of whose runs failed or are missing has rows without a number.
+
+    Args:
+        tables: as loaded.
+        quantities: names of `modbench.core.quantities.QUANTITIES`.
+        by: columns that make a group; capacities, task seeds and seeds that are not in it are averaged over.
+        checkpoint: `"last"` or `"best"`.
+        statistic: `"mean"` or `"iqm"`, the mean of the middle half.
+        level: nominal coverage of the intervals.
+
+    Returns:
+        A row per group and quantity, in reporting order: `by`, `quantity`, a column named after the statistic,
+        `low`, `high`, `num_runs` (values averaged), `num_failed` (failed runs, and finished ones whose value is
+        not finite), `num_missing`, `num_task_seeds`, `num_seeds`. `low` and `high` are NaN where there is but one
+        task seed and one seed.
+
+    Raises:
+        RequestError: an unknown quantity or checkpoint, or groups that would mix the errors of both kinds.
+    """
+    for quantity in quantities:
+        if quantity not in QUANTITIES:
+            raise unknown("quantity", quantity, QUANTITIES)
+    mixes = not {"setting", "kind"} & set(by) and set(quantities) & set(PERFORMANCE)
+    if mixes and tables.runs["kind"].nunique() > 1:
+        raise RequestError(
+            "errors of the two kinds (L1 and %) must not be mixed: group by 'setting' or 'kind'"
+        )
+    names = list(quantities)
+    cards = [QUANTITIES[name] for name in names]
+    bounds = (
+        np.array([card.low for card in cards]),
+        np.array([np.inf if c.high is None else c.high for c in cards]),
+    )
+    planned = planned_runs(tables, checkpoint)
+    rows = []
+    for key, group in groups(planned, by):
+        done = group[group["state"] == "done"]
+        values = done[names].to_numpy(dtype=float)
+        interval = crossed_interval(values, done["task_seed"], done["seed"], statistic, level, bounds)
+        counts = _counts(group["state"])
+        broken = (tables.measured.loc[done.index, names].to_numpy() & ~np.isfinite(values)).sum(0)
+        routed = (group["scores"] != "none").any()
+        for k, card in enumerate(cards):
+            if routed or not card.routed:
+                rows.append({
+                    **key, "quantity": card.name, statistic: interval.estimate[k], "low": interval.low[k],
+                    "high": interval.high[k], **counts, "num_runs": interval.num_runs[k],
+                    "num_failed": counts["num_failed"] + broken[k],
+                    "num_task_seeds": interval.num_task_seeds[k], "num_seeds": interval.num_seeds[k],
+                })  # fmt: skip
+    columns = [*by, "quantity", statistic, "low", "high", *COUNTS, "num_task_seeds", "num_seeds"]
+    return in_reporting_order(pd.DataFrame(rows, columns=columns), planned)
+
+
+def planned_runs(tables: Tables, checkpoint: str = "last") -> pd.DataFrame:
+    """Every planned run, once.
+
+    Args:
+        tables: as loaded.
+        checkpoint: whose quantities to take.
+
+    Returns:
+        The rows of `tables.runs` at that checkpoint with their index, then those of `tables.missing`, with
+        `setting` and with `state`: `"done"`, `"failed"` or `"missing"`.
+
+    Raises:
+        RequestError: an unknown checkpoint.
+    """
+    if checkpoint not in CHECKPOINTS:
+        raise unknown("checkpoint", checkpoint, CHECKPOINTS)
+    tables = with_settings(tables)
+    runs = tables.runs[tables.runs["checkpoint"] == checkpoint]
+    runs = runs.assign(state=np.where(runs["status"] == "done", "done", "failed"))
+    if tables.missing.empty:
+        return runs
+    missing = tables.missing.assign(state="missing").set_axis(range(-len(tables.missing), 0))
+    return pd.concat([runs, missing]) if len(runs) else missing.reindex(columns=runs.columns)
+
+
+def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    """The groups of a table that agree on some columns, with what they agree on."""
+    for key, group in frame.groupby(list(by), dropna=False, sort=False):
+        yield dict(zip(by, key, strict=True)), group
+
+
+def in_reporting_order(frame: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFrame:
+    """Sorts rows by those of their columns that name a group, from left to right, in reporting order.
+
+    Args:
+        frame: its names are in columns `setting`, `model`, `baseline`, `quantity` or columns of a specification.
+        planned: runs with all settings and models in it, see `planned_runs`.
+    """
+    models = {name: rank for rank, name in enumerate(models_in_order(planned["model"]))}
+    ranks = {
+        "setting": {name: rank for rank, name in enumerate(settings_in_order(planned))},
+        "model": models,
+        "baseline": models,
+        "quantity": {name: rank for rank, name in enumerate(QUANTITIES)},
+    }
+    names = [str(name) for name in frame if name in ranks or name in SPEC_COLUMNS]
+    return frame.sort_values(
+        names,
+        key=lambda column: column.map(ranks.get(str(column.name), lambda value: value)),
+        ignore_index=True,
+    )
+
+
+def _counts(state: pd.Series) -> dict[str, int]:
+    return {
+        name: int((state == value).sum())
+        for name, value in zip(COUNTS, ("done", "failed", "missing"), strict=True)
+    }

@@ -1,0 +1,186 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from modbench.analysis import crossed_interval, probability_interval
+from modbench.analysis.intervals import interquartile_mean
+
+TASKS, SEEDS = (labels.ravel() for labels in np.meshgrid(range(5), range(5), indexing="ij"))
+
+
+def studies(
+    task: float, seed: float, noise: float, count: int = 1000, draw=np.random.Generator.standard_normal
+):
+    """Values (25, count): many studies of 5 task seeds x 5 seeds whose true mean is zero."""
+    generator = np.random.default_rng(7)
+    parts = (
+        size * draw(generator, shape)
+        for size, shape in ((task, (5, 1, count)), (seed, (1, 5, count)), (noise, (5, 5, count)))
+    )
+    return sum(parts).reshape(25, count)
+
+
+def log_normal(generator: np.random.Generator, shape):
+    return generator.lognormal(size=shape) - np.exp(0.5)
+
+
+@pytest.mark.parametrize(
+    ("task", "seed", "noise", "draw", "least", "most"),
+    [
+        (1, 0, 0, np.random.Generator.standard_normal, 0.935, 0.965),
+        (1, 1, 0, np.random.Generator.standard_normal, 0.935, 0.97),
+        (0, 0, 1, np.random.Generator.standard_normal, 0.96, 0.99),
+        (1, 0.5, 1, np.random.Generator.standard_normal, 0.92, 0.96),
+        (1, 0, 0, log_normal, 0.80, 0.88),
+    ],
+)
+def test_coverage_at_five_by_five_is_what_the_docstring_says(task, seed, noise, draw, least, most):
+    interval = crossed_interval(studies(task, seed, noise, draw=draw), TASKS, SEEDS)
+    covered = np.mean((interval.low <= 0) & (interval.high >= 0))
+    assert least < covered < most
+
+
+def test_a_wrong_kind_of_interval_would_not_cover():
+    values = studies(1, 0, 0.2)
+    naive = stats.t.interval(0.95, 24, values.mean(0), stats.sem(values, axis=0))
+    assert np.mean((naive[0] <= 0) & (naive[1] >= 0)) < 0.7
+
+
+def test_one_seed_per_task_by_hand():
+    # mean 2, variance of the mean 1/3, t of 2 degrees of freedom 4.3027; symmetric values, symmetric interval
+    interval = crossed_interval([1.0, 2.0, 3.0], [0, 1, 2], [4, 4, 4])
+    assert (interval.estimate, interval.low, interval.high) == pytest.approx(
+        (2, 2 - 2.48414, 2 + 2.48414), abs=1e-4
+    )
+    assert (interval.num_runs, interval.num_task_seeds, interval.num_seeds) == (3, 3, 1)
+
+
+def test_width_is_the_random_effects_width_with_an_independent_oracle():
+    values = studies(1.0, 0.7, 0.5, count=1)[:, 0]
+    table = values.reshape(5, 5)
+    grand, rows, columns = table.mean(), table.mean(1), table.mean(0)
+    of_task = 5 * sum((r - grand) ** 2 for r in rows) / 4
+    of_seed = 5 * sum((c - grand) ** 2 for c in columns) / 4
+    noise = sum((table[i, j] - rows[i] - columns[j] + grand) ** 2 for i in range(5) for j in range(5)) / 16
+    parts = [max(of_task - noise, 0), max(of_seed - noise, 0), noise]
+    freedom = sum(parts) ** 2 / sum(part**2 / n for part, n in zip(parts, (4, 4, 16), strict=True))
+    width = 2 * stats.t.ppf(0.975, freedom) * np.sqrt(sum(parts) / 25)
+    interval = crossed_interval(values, TASKS, SEEDS)
+    assert interval.high - interval.low == pytest.approx(width)
+
+
+def test_one_run_has_an_estimate_and_no_interval():
+    interval = crossed_interval([0.5], [3], [1])
+    assert (interval.estimate, interval.num_runs) == (0.5, 1)
+    assert np.isnan(interval.low)
+    assert np.isnan(interval.high)
+
+
+def test_capacities_of_one_task_seed_and_seed_are_no_sample():
+    assert np.isnan(crossed_interval([0.5, 0.7, 0.9], [3, 3, 3], [1, 1, 1]).low)
+
+
+def test_no_run_at_all():
+    interval = crossed_interval(np.empty((0, 2)), [], [])
+    assert np.isnan(interval.estimate).all()
+    assert np.isnan(interval.low).all()
+    assert interval.num_runs.tolist() == [0, 0]
+
+
+def test_what_is_not_finite_is_left_out():
+    full = crossed_interval([1.0, 2.0, 4.0], [0, 1, 2], [0, 0, 0])
+    holed = crossed_interval([1.0, np.nan, 2.0, 4.0, np.inf], [0, 0, 1, 2, 3], [0, 1, 0, 0, 0])
+    assert (holed.estimate, holed.num_runs, holed.num_task_seeds) == (full.estimate, 3, 3)
+    assert [float(holed.low), float(holed.high)] == pytest.approx(
+        [float(full.low), float(full.high)], rel=0.05
+    )
+
+
+def test_equal_values_leave_no_width():
+    interval = crossed_interval([0.25] * 4, [0, 0, 1, 1], [0, 1, 0, 1])
+    assert (interval.low, interval.high) == (0.25, 0.25)
+
+
+def test_a_long_tail_makes_the_interval_lopsided_towards_it():
+    interval = crossed_interval([1.0, 1.1, 1.2, 1.3, 5.0], range(5), [0] * 5)
+    assert interval.high - interval.estimate > 1.5 * (interval.estimate - interval.low)
+
+
+def test_bounds_cut_the_interval():
+    interval = crossed_interval([0.0, 0.5, 1.0], [0, 1, 2], [0, 0, 0], bounds=(0.0, 1.0))
+    assert (interval.low, interval.high) == (0, 1)
+
+
+def test_columns_do_not_see_each_other():
+    values = studies(1, 1, 1, count=6)
+    values[3, 2] = np.nan
+    together = crossed_interval(values, TASKS, SEEDS, bounds=(np.full(6, -1.0), np.full(6, 1.0)))
+    for k in range(6):
+        alone = crossed_interval(values[:, k], TASKS, SEEDS, bounds=(-1.0, 1.0))
+        assert alone.estimate == pytest.approx(together.estimate[k])
+        assert alone.low == pytest.approx(together.low[k])
+        assert alone.high == pytest.approx(together.high[k])
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000), st.floats(0.1, 10), st.floats(-5, 5))
+def test_shifting_scaling_and_relabelling(seed, factor, shift):
+    values = np.random.default_rng(seed).normal(size=12)
+    tasks, seeds = np.repeat(range(4), 3), np.tile(range(3), 4)
+    plain = crossed_interval(values, tasks, seeds)
+    moved = crossed_interval(factor * values + shift, tasks + 100, np.array(["a", "b", "c"])[seeds])
+    for name in ("estimate", "low", "high"):
+        assert getattr(moved, name) == pytest.approx(factor * getattr(plain, name) + shift, abs=1e-6)
+
+
+def test_global_random_state_has_no_part_in_it():
+    np.random.seed(0)
+    first = crossed_interval([1.0, 2.0, 4.0], [0, 1, 2], [0, 0, 0])
+    np.random.seed(1)
+    assert crossed_interval([1.0, 2.0, 4.0], [0, 1, 2], [0, 0, 0]) == first
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=12), st.integers(1, 3))
+def test_interquartile_mean_equals_the_trimmed_mean_of_repeated_values(values, times):
+    weights = np.full((len(values), 1), float(times))
+    repeated = np.repeat(sorted(values), 4)  # so that quarters fall between values
+    middle = repeated[len(repeated) // 4 : len(repeated) - len(repeated) // 4]
+    assert interquartile_mean(np.array(values)[:, None], weights) == pytest.approx(middle.mean(), abs=1e-9)
+
+
+def test_interquartile_mean_is_not_moved_by_an_outlier():
+    values = np.array([1.0, 2, 3, 4, 5, 6, 7, 1e6])
+    interval = crossed_interval(values, range(8), [0] * 8, statistic="iqm")
+    assert interval.estimate == pytest.approx(4.5)
+    assert 0 < interval.low < 4.5 < interval.high < 12
+
+
+def test_interquartile_interval_covers():
+    values = studies(1, 0.5, 0.5, count=60)
+    interval = crossed_interval(values, TASKS, SEEDS, statistic="iqm")
+    assert np.mean((interval.low <= 0) & (interval.high >= 0)) > 0.85
+
+
+def test_probability_of_unanimous_outcomes_is_no_certainty():
+    tasks, seeds = zip(*itertools.product(range(4), range(2)), strict=True)
+    interval = probability_interval([1.0] * 8, tasks, seeds)
+    assert (interval.estimate, interval.high) == (1, 1)
+    assert interval.low == pytest.approx(0.025 ** (1 / 8))  # the exact bound of 8 successes in 8
+    assert probability_interval([0.0] * 8, tasks, seeds).high == pytest.approx(1 - 0.025 ** (1 / 8))
+
+
+def test_probability_that_depends_on_the_task_alone_is_wider_than_binomial():
+    interval = probability_interval([1.0] * 15 + [0.0] * 10, TASKS, SEEDS)
+    binomial = stats.binomtest(15, 25).proportion_ci()
+    assert interval.low < binomial.low - 0.1
+    assert interval.high > binomial.high + 0.1
+
+
+def test_a_single_outcome_has_no_interval():
+    interval = probability_interval([1.0], [0], [0])
+    assert interval.estimate == 1
+    assert np.isnan(interval.low)
