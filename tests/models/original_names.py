@@ -36,7 +36,7 @@ def _grouped(weights: Weights, name: str, outputs: int) -> tuple[PerModule, PerM
 
 def from_original(spec: RunSpec, weights: Weights):
     """Our model with the original's parameters."""
-    model = make_model(jax.random.key(0), spec)
+    model = make_model(np.random.default_rng(0), spec)
     return {"mlp": _mlp, "mha": _mha, "rnn": _rnn}[spec.task.architecture](spec, model, weights)
 
 

@@ -68,7 +68,7 @@ def gate_mass(trainer: Trainer, params: PyTree, data: RunData) -> GateMass:
         code = jax.nn.one_hot(rule.reshape(-1), rules)
         return GateMass(code.T @ gates.reshape(-1, gates.shape[-1]), code.sum(axis=0).astype(jnp.int32))
 
-    keys = jax.random.split(stream(spec, data.seed, Purpose.GATES), len(probabilities))
+    keys = jax.random.split(stream(data.seeds, Purpose.GATES), len(probabilities))
     return jax.lax.map(one, (keys, jnp.asarray(probabilities, jnp.float32)))
 
 

@@ -38,7 +38,7 @@ class Progress(NamedTuple):
     loss: float | None
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818 - no error, the answer to a request
     """The group was asked to stop and did, between two chunks."""
 
 
@@ -71,7 +71,7 @@ def run_group(
     program = _program(keys.pop(), width, specs[0])
     compiled_before, started = program.compile_seconds, time.perf_counter()
     data = program.data(specs)
-    state, curve = _train(program, data, specs[0], report, should_stop)
+    state, curve = _train(program, data, specs, report, should_stop)
     trained = time.perf_counter()
     report(Progress("evaluate", specs[0].train.steps, specs[0].train.steps, live_loss(state)))
     measured = {}
@@ -112,15 +112,15 @@ def _program(key: str, width: int, spec: RunSpec) -> CohortProgram:
 def _train(
     program: CohortProgram,
     data: RunData,
-    spec: RunSpec,
+    specs: Sequence[RunSpec],
     report: Callable[[Progress], None],
     should_stop: Callable[[], bool],
 ) -> tuple[TrainState, list[tuple[int, Point]]]:
-    steps = spec.train.steps
+    steps = specs[0].train.steps
     report(Progress("compile", 0, steps, None))
-    state = program.init(data)
+    state = program.init(specs)
     step, chunk, curve = 0, 10, []
-    for point in curve_steps(steps, spec.evaluation.curve_every):
+    for point in curve_steps(steps, specs[0].evaluation.curve_every):
         while step < point:
             count = min(chunk, point - step)
             started = time.perf_counter()

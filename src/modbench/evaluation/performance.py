@@ -62,5 +62,5 @@ def performance(trainer: Trainer, params: PyTree, data: RunData) -> Performance:
         shape = (len(SCALES), len(lengths))
         return Performance(loss.reshape(shape), error.reshape(shape))
 
-    key = stream(spec, data.seed, Purpose.PERFORMANCE)
+    key = stream(data.seeds, Purpose.PERFORMANCE)
     return jax.lax.map(one, jax.random.split(key, spec.evaluation.performance_batches))

@@ -1,6 +1,6 @@
 """The body of an architecture, with or without modules."""
 
-from jaxtyping import Array, Key
+import numpy as np
 
 from modbench.core.spec import RunSpec
 from modbench.models.base import Model
@@ -15,10 +15,14 @@ BODIES: dict[str, tuple[type, type]] = {
 }
 
 
-def make_model(key: Key[Array, ""], spec: RunSpec) -> Model:
+def make_model(random: np.random.Generator, spec: RunSpec) -> Model:
     """Draws the model that a run names.
+
+    Args:
+        random: the source of its first parameters.
+        spec: the run.
 
     Raises:
         RequestError: an option of its router is unknown or has a bad value.
     """
-    return BODIES[spec.task.architecture][spec.model.modular].create(key, spec)
+    return BODIES[spec.task.architecture][spec.model.modular].create(random, spec)

@@ -1,5 +1,7 @@
 """Linear maps, one or one per module, all starting as U(+-1/sqrt(fan_in)) for weights and biases.
 
+Parameters are drawn on the host by NumPy: equal on every device, and nothing to compile.
+
 Axes: i inputs, o outputs, M modules; leading axes are arbitrary.
 """
 
@@ -8,13 +10,14 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+import numpy as np
+from jaxtyping import Array, Float
 
 
-def uniform(key: Key[Array, ""], shape: tuple[int, ...], fan_in: int) -> Float[Array, "..."]:
-    """Draws from U(+-1/sqrt(fan_in))."""
-    bound = 1 / math.sqrt(fan_in)
-    return jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+def uniform(random: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Float[Array, "..."]:
+    """Draws from U(+-1/sqrt(fan_in)), in single precision, on the host."""
+    bound = np.float32(1 / math.sqrt(fan_in))
+    return bound * (2 * random.random(shape, np.float32) - 1)  # pyright: ignore[reportReturnType]
 
 
 def add_bias(x: Float[Array, "... o"], bias: Float[Array, " o"] | None) -> Float[Array, "... o"]:
@@ -29,12 +32,11 @@ class Linear(eqx.Module):
     bias: Float[Array, " o"] | None
 
     @classmethod
-    def create(cls, key: Key[Array, ""], inputs: int, outputs: int, bias: bool = True) -> "Linear":
+    def create(cls, random: np.random.Generator, inputs: int, outputs: int, bias: bool = True) -> "Linear":
         """Draws a layer."""
-        key_weight, key_bias = jax.random.split(key)
         return cls(
-            uniform(key_weight, (inputs, outputs), inputs),
-            uniform(key_bias, (outputs,), inputs) if bias else None,
+            uniform(random, (inputs, outputs), inputs),
+            uniform(random, (outputs,), inputs) if bias else None,
         )
 
     def __call__(self, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
@@ -50,13 +52,10 @@ class TwoLayer(eqx.Module):
 
     @classmethod
     def create(
-        cls, key: Key[Array, ""], inputs: int, hidden: int, outputs: int, bias: bool = True
+        cls, random: np.random.Generator, inputs: int, hidden: int, outputs: int, bias: bool = True
     ) -> "TwoLayer":
         """Draws both layers."""
-        key_first, key_second = jax.random.split(key)
-        return cls(
-            Linear.create(key_first, inputs, hidden, bias), Linear.create(key_second, hidden, outputs, bias)
-        )
+        return cls(Linear.create(random, inputs, hidden, bias), Linear.create(random, hidden, outputs, bias))
 
     def __call__(self, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
         """Applies both maps to the last axis."""
@@ -71,13 +70,12 @@ class FanOut(eqx.Module):
 
     @classmethod
     def create(
-        cls, key: Key[Array, ""], inputs: int, modules: int, outputs: int, bias: bool = True
+        cls, random: np.random.Generator, inputs: int, modules: int, outputs: int, bias: bool = True
     ) -> "FanOut":
         """Draws the maps."""
-        key_weight, key_bias = jax.random.split(key)
         return cls(
-            uniform(key_weight, (inputs, modules, outputs), inputs),
-            uniform(key_bias, (modules, outputs), inputs) if bias else None,
+            uniform(random, (inputs, modules, outputs), inputs),
+            uniform(random, (modules, outputs), inputs) if bias else None,
         )
 
     def __call__(self, x: Float[Array, "... i"]) -> Float[Array, "... M o"]:
@@ -95,13 +93,12 @@ class PerModule(eqx.Module):
 
     @classmethod
     def create(
-        cls, key: Key[Array, ""], modules: int, inputs: int, outputs: int, bias: bool = True
+        cls, random: np.random.Generator, modules: int, inputs: int, outputs: int, bias: bool = True
     ) -> "PerModule":
         """Draws the maps."""
-        key_weight, key_bias = jax.random.split(key)
         return cls(
-            uniform(key_weight, (modules, inputs, outputs), inputs),
-            uniform(key_bias, (modules, outputs), inputs) if bias else None,
+            uniform(random, (modules, inputs, outputs), inputs),
+            uniform(random, (modules, outputs), inputs) if bias else None,
         )
 
     def __call__(self, x: Float[Array, "... M i"]) -> Float[Array, "... M o"]:

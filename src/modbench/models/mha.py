@@ -9,6 +9,7 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from modbench.core.spec import MhaTask, RunSpec
@@ -29,9 +30,8 @@ class _Attention(eqx.Module):
     heads: int = eqx.field(static=True)
 
     @classmethod
-    def create(cls, key: Key[Array, ""], inputs: int, heads: int, width: int) -> "_Attention":
-        keys = jax.random.split(key, 3)
-        return cls(*(Linear.create(k, inputs, heads * width) for k in keys), heads=heads)
+    def create(cls, random: np.random.Generator, inputs: int, heads: int, width: int) -> "_Attention":
+        return cls(*(Linear.create(random, inputs, heads * width) for _ in range(3)), heads=heads)
 
     def __call__(
         self, tokens: Float[Array, "B N E"], length: Int[Array, ""] | None
@@ -56,12 +56,11 @@ class _Ends(eqx.Module):
     decode: TwoLayer
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "_Ends":
+    def create(cls, random: np.random.Generator, spec: RunSpec) -> "_Ends":
         e = spec.model.encoder_width
-        key_encode, key_decode = jax.random.split(key)
         return cls(
-            TwoLayer.create(key_encode, sizing.input_width(spec) + spec.task.num_rules, e, e),
-            TwoLayer.create(key_decode, e, e, 1),
+            TwoLayer.create(random, sizing.input_width(spec) + spec.task.num_rules, e, e),
+            TwoLayer.create(random, e, e, 1),
         )
 
 
@@ -75,17 +74,16 @@ class MhaMonolithic(Model):
     num_rules: int = eqx.field(static=True)
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "MhaMonolithic":
+    def create(cls, random: np.random.Generator, spec: RunSpec) -> "MhaMonolithic":
         """Draws the model."""
         e, rules = spec.model.encoder_width, spec.task.num_rules
         heads = HEADS_PER_MODULE * rules
         width = sizing.mha_head_width(spec.model.model_width, heads)
-        keys = jax.random.split(key, 4)
         return cls(
-            _Ends.create(keys[0], spec),
-            _Attention.create(keys[1], e, heads, width),
-            Linear.create(keys[2], e, width),
-            TwoLayer.create(keys[3], width * (heads + 1), 2 * e, e),
+            _Ends.create(random, spec),
+            _Attention.create(random, e, heads, width),
+            Linear.create(random, e, width),
+            TwoLayer.create(random, width * (heads + 1), 2 * e, e),
             rules,
         )
 
@@ -117,7 +115,7 @@ class MhaModular(Model):
     num_rules: int = eqx.field(static=True)
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "MhaModular":
+    def create(cls, random: np.random.Generator, spec: RunSpec) -> "MhaModular":
         """Draws the model."""
         assert isinstance(spec.task, MhaTask)
         e, d, modules = spec.model.encoder_width, spec.model.model_width, spec.model.num_modules
@@ -137,14 +135,13 @@ class MhaModular(Model):
             rule_hidden=width,
             rule_bias=True,
         )
-        keys = jax.random.split(key, 6)
         return cls(
-            _Ends.create(keys[0], spec),
-            _Attention.create(keys[1], e, heads, width),
-            FanOut.create(keys[2], e, modules, width),
-            PerModule.create(keys[3], modules, (HEADS_PER_MODULE + 1) * width, hidden),
-            PerModule.create(keys[4], modules, hidden, e),
-            Router.create(keys[5], spec.model, sizes),
+            _Ends.create(random, spec),
+            _Attention.create(random, e, heads, width),
+            FanOut.create(random, e, modules, width),
+            PerModule.create(random, modules, (HEADS_PER_MODULE + 1) * width, hidden),
+            PerModule.create(random, modules, hidden, e),
+            Router.create(random, spec.model, sizes),
             spec.task.num_rules,
         )
 

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from modbench.core.spec import RunSpec
@@ -20,13 +21,12 @@ class _Ends(eqx.Module):
     decode: TwoLayer
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "_Ends":
+    def create(cls, random: np.random.Generator, spec: RunSpec) -> "_Ends":
         e, d = spec.model.encoder_width, spec.model.model_width
-        keys = jax.random.split(key, 3)
         return cls(
-            TwoLayer.create(keys[0], 1, e, e),
-            TwoLayer.create(keys[1], spec.task.num_rules, e, e),
-            TwoLayer.create(keys[2], d, e, 1),
+            TwoLayer.create(random, 1, e, e),
+            TwoLayer.create(random, spec.task.num_rules, e, e),
+            TwoLayer.create(random, d, e, 1),
         )
 
     def encode(
@@ -47,11 +47,10 @@ class MlpMonolithic(Model):
     num_rules: int = eqx.field(static=True)
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "MlpMonolithic":
+    def create(cls, random: np.random.Generator, spec: RunSpec) -> "MlpMonolithic":
         """Draws the model."""
-        key_ends, key_body = jax.random.split(key)
         e, d = spec.model.encoder_width, spec.model.model_width
-        return cls(_Ends.create(key_ends, spec), TwoLayer.create(key_body, 3 * e, d, d), spec.task.num_rules)
+        return cls(_Ends.create(random, spec), TwoLayer.create(random, 3 * e, d, d), spec.task.num_rules)
 
     def __call__(
         self,
@@ -77,7 +76,7 @@ class MlpModular(Model):
     num_rules: int = eqx.field(static=True)
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "MlpModular":
+    def create(cls, random: np.random.Generator, spec: RunSpec) -> "MlpModular":
         """Draws the model."""
         e, d, modules = spec.model.encoder_width, spec.model.model_width, spec.model.num_modules
         assert modules is not None
@@ -94,12 +93,11 @@ class MlpModular(Model):
             rule_hidden=None,
             rule_bias=True,
         )
-        keys = jax.random.split(key, 4)
         return cls(
-            _Ends.create(keys[0], spec),
-            FanOut.create(keys[1], 3 * e, modules, width),
-            PerModule.create(keys[2], modules, width, d),
-            Router.create(keys[3], spec.model, sizes),
+            _Ends.create(random, spec),
+            FanOut.create(random, 3 * e, modules, width),
+            PerModule.create(random, modules, width, d),
+            Router.create(random, spec.model, sizes),
             spec.task.num_rules,
         )
 

@@ -6,6 +6,7 @@ Axes: B sequences, N steps, M modules, h hidden width; the gate blocks of a cell
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from modbench.core.spec import RunSpec
@@ -23,13 +24,12 @@ class _Ends(eqx.Module):
     scalar: bool = eqx.field(static=True)
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: RunSpec, hidden: int) -> "_Ends":
+    def create(cls, random: np.random.Generator, spec: RunSpec, hidden: int) -> "_Ends":
         e, inputs = spec.model.encoder_width, sizing.input_width(spec)
         scalar = spec.task.kind == "classification"
-        key_encode, key_decode = jax.random.split(key)
         return cls(
-            TwoLayer.create(key_encode, inputs + spec.task.num_rules, e, e),
-            TwoLayer.create(key_decode, hidden, hidden, 1 if scalar else inputs),
+            TwoLayer.create(random, inputs + spec.task.num_rules, e, e),
+            TwoLayer.create(random, hidden, hidden, 1 if scalar else inputs),
             scalar,
         )
 
@@ -60,14 +60,13 @@ class RnnMonolithic(Model):
     num_rules: int = eqx.field(static=True)
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "RnnMonolithic":
+    def create(cls, random: np.random.Generator, spec: RunSpec) -> "RnnMonolithic":
         """Draws the model; every weight and bias of the cell starts as U(+-1/sqrt(D))."""
         e, d = spec.model.encoder_width, spec.model.model_width
-        keys = jax.random.split(key, 5)
         return cls(
-            _Ends.create(keys[0], spec, d),
-            FanOut(uniform(keys[1], (e, 4, d), d), uniform(keys[2], (4, d), d)),
-            FanOut(uniform(keys[3], (d, 4, d), d), uniform(keys[4], (4, d), d)),
+            _Ends.create(random, spec, d),
+            FanOut(uniform(random, (e, 4, d), d), uniform(random, (4, d), d)),
+            FanOut(uniform(random, (d, 4, d), d), uniform(random, (4, d), d)),
             spec.task.num_rules,
         )
 
@@ -103,7 +102,7 @@ class RnnModular(Model):
     num_rules: int = eqx.field(static=True)
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: RunSpec) -> "RnnModular":
+    def create(cls, random: np.random.Generator, spec: RunSpec) -> "RnnModular":
         """Draws the model."""
         e, modules = spec.model.encoder_width, spec.model.num_modules
         assert modules is not None
@@ -120,12 +119,11 @@ class RnnModular(Model):
             rule_hidden=hidden,
             rule_bias=False,
         )
-        keys = jax.random.split(key, 4)
         return cls(
-            _Ends.create(keys[0], spec, hidden),
-            FanOut.create(keys[1], e, modules, 4 * hidden, bias=False),
-            FanOut.create(keys[2], hidden, modules, 4 * hidden, bias=False),
-            Router.create(keys[3], spec.model, sizes),
+            _Ends.create(random, spec, hidden),
+            FanOut.create(random, e, modules, 4 * hidden, bias=False),
+            FanOut.create(random, hidden, modules, 4 * hidden, bias=False),
+            Router.create(random, spec.model, sizes),
             spec.task.num_rules,
         )
 

@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from modbench.core.errors import RequestError
@@ -80,7 +81,7 @@ class Scores(eqx.Module):
 
     @classmethod
     @abstractmethod
-    def create(cls, key: Key[Array, ""], sizes: Sizes, **options: Option) -> "Scores":
+    def create(cls, random: np.random.Generator, sizes: Sizes, **options: Option) -> "Scores":
         """Draws the scorer's parameters; `options` are the model's `score_options`."""
 
     @abstractmethod
@@ -129,7 +130,7 @@ class Router(eqx.Module):
     gates: Gates
 
     @classmethod
-    def create(cls, key: Key[Array, ""], spec: ModelSpec, sizes: Sizes) -> "Router":
+    def create(cls, random: np.random.Generator, spec: ModelSpec, sizes: Sizes) -> "Router":
         """Builds the router that a model specification names.
 
         Raises:
@@ -140,7 +141,7 @@ class Router(eqx.Module):
         except (TypeError, ValueError) as error:
             raise RequestError(f"model.gate_options of {spec.gates!r}: {error}") from None
         try:
-            scores = SCORE_CLASSES[spec.scores].create(key, sizes, **spec.score_options)
+            scores = SCORE_CLASSES[spec.scores].create(random, sizes, **spec.score_options)
         except (TypeError, ValueError) as error:
             raise RequestError(f"model.score_options of {spec.scores!r}: {error}") from None
         return cls(scores, gates)
@@ -163,9 +164,9 @@ class Joint(Scores):
     layer: PerModule
 
     @classmethod
-    def create(cls, key: Key[Array, ""], sizes: Sizes) -> "Joint":
+    def create(cls, random: np.random.Generator, sizes: Sizes) -> "Joint":
         """Draws the maps."""
-        return cls(PerModule.create(key, sizes.modules, sizes.features, 1, sizes.joint_bias))
+        return cls(PerModule.create(random, sizes.modules, sizes.features, 1, sizes.joint_bias))
 
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:
         """One number per module from its features."""
@@ -181,16 +182,16 @@ class Rule(Scores):
     encoded: bool = eqx.field(static=True)
 
     @classmethod
-    def create(cls, key: Key[Array, ""], sizes: Sizes, hidden: int | None = None) -> "Rule":
+    def create(cls, random: np.random.Generator, sizes: Sizes, hidden: int | None = None) -> "Rule":
         """Draws the maps; `hidden` replaces the paper's number of hidden units."""
         hidden = sizes.rule_hidden if hidden is None else hidden
         encoded = sizes.rule_features is not None
         inputs = sizes.rules if sizes.rule_features is None else sizes.rule_features
         if hidden is None:
-            return cls(Linear.create(key, inputs, sizes.modules, sizes.rule_bias), encoded)
+            return cls(Linear.create(random, inputs, sizes.modules, sizes.rule_bias), encoded)
         if hidden < 1:
             raise ValueError(f"hidden must be at least 1, got {hidden}")
-        return cls(TwoLayer.create(key, inputs, hidden, sizes.modules, sizes.rule_bias), encoded)
+        return cls(TwoLayer.create(random, inputs, hidden, sizes.modules, sizes.rule_bias), encoded)
 
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:
         """Scores from the rule."""
@@ -207,12 +208,12 @@ class Input(Scores):
     layer: TwoLayer
 
     @classmethod
-    def create(cls, key: Key[Array, ""], sizes: Sizes, hidden: int | None = None) -> "Input":
+    def create(cls, random: np.random.Generator, sizes: Sizes, hidden: int | None = None) -> "Input":
         """Draws the maps."""
         hidden = sizes.hidden if hidden is None else hidden
         if hidden < 1:
             raise ValueError(f"hidden must be at least 1, got {hidden}")
-        return cls(TwoLayer.create(key, sizes.inputs, hidden, sizes.modules))
+        return cls(TwoLayer.create(random, sizes.inputs, hidden, sizes.modules))
 
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:
         """Scores from the input."""
@@ -227,9 +228,9 @@ class Separate(Scores):
     layer: TwoLayer
 
     @classmethod
-    def create(cls, key: Key[Array, ""], sizes: Sizes) -> "Separate":
+    def create(cls, random: np.random.Generator, sizes: Sizes) -> "Separate":
         """Draws the maps."""
-        return cls(TwoLayer.create(key, sizes.outputs + sizes.inputs + sizes.rules, sizes.hidden, 1))
+        return cls(TwoLayer.create(random, sizes.outputs + sizes.inputs + sizes.rules, sizes.hidden, 1))
 
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:
         """Scores every module's output by the same map."""
@@ -245,9 +246,9 @@ class Oracle(Scores):
     """0 for the module of the true rule, minus infinity for the others: a softmax makes it the one-hot code."""
 
     @classmethod
-    def create(cls, key: Key[Array, ""], sizes: Sizes) -> "Oracle":
+    def create(cls, random: np.random.Generator, sizes: Sizes) -> "Oracle":
         """Has no parameters."""
-        del key, sizes
+        del random, sizes
         return cls()
 
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:

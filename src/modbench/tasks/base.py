@@ -6,12 +6,14 @@ Inputs and rules do not depend on the coefficients, so tasks that differ in thei
 comparisons between models, capacities, kinds and tasks are paired.
 """
 
+import math
 from abc import abstractmethod
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from modbench.core.spec import TaskSpec
@@ -43,9 +45,14 @@ class Task(eqx.Module):
     def coefficients(self) -> PyTree[Float[Array, "..."]]:
         """Draws the coefficients of the spec's task seed, equal to the paper's number for number."""
 
+    @property
     @abstractmethod
-    def inputs(self, key: Key[Array, ""], size: int, length: int) -> Float[Array, "size ..."]:
-        """Draws model inputs, before any shift. `length` is ignored where there are no sequences."""
+    def num_normals(self) -> int:
+        """Standard normal numbers behind each example (MLP) or position."""
+
+    def inputs(self, normals: Float[Array, "... k"]) -> Float[Array, "... F"]:
+        """Makes model inputs, before any shift, of standard normal numbers: those themselves, unless overridden."""
+        return normals
 
     @abstractmethod
     def target(
@@ -86,17 +93,21 @@ class Task(eqx.Module):
         Returns:
             inputs and rules, with the shapes of `Batch`.
         """
-        key_inputs, key_rules = jax.random.split(key)
         shape = self.rule_shape(size, length)
+        positions, features = math.prod(shape), self.num_normals
+        # One call of the generator for everything: calls cost more, in time and in compiling, than numbers do.
+        open_below = float(np.nextafter(np.float32(-1), np.float32(0)))
+        numbers = jax.random.uniform(key, (positions * (features + 1),), minval=open_below, maxval=1.0)
+        normals = math.sqrt(2) * jax.scipy.special.erfinv(numbers[: positions * features])
+        level = ((numbers[positions * features :] + 1) / 2).reshape(shape)
         if rule_probabilities is None:
-            rule = jax.random.randint(key_rules, shape, 0, self.spec.num_rules)
+            rule = jnp.floor(level * self.spec.num_rules).astype(jnp.int32)
         else:
-            # Inverse of the distribution function; the last boundary is left out so that rounding reaches no rule R.
-            steps = jnp.cumsum(rule_probabilities)[:-1]
-            rule = jnp.searchsorted(
-                steps, jax.random.uniform(key_rules, shape), side="right", method="compare_all"
-            ).astype(jnp.int32)
-        return self.inputs(key_inputs, size, length), rule
+            # Inverse of the distribution function. The last boundary is left out: rounding must not pass it.
+            boundaries = jnp.cumsum(rule_probabilities)[:-1]
+            rule = jnp.searchsorted(boundaries, level, side="right", method="compare_all").astype(jnp.int32)
+        rule = jnp.minimum(rule, self.spec.num_rules - 1)
+        return self.inputs(normals.reshape(*shape, features)), rule
 
     def batch(
         self,

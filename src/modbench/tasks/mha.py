@@ -8,10 +8,9 @@ target combines their v and v'. A feature vector lists the rules one after anoth
 from typing import ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from modbench.core.spec import MhaTask
 from modbench.tasks.base import Task, retrieved
@@ -34,16 +33,20 @@ class Mha(Task):
         alpha, beta = random.randn(self.spec.num_rules), random.randn(self.spec.num_rules)
         return np.float32(alpha), np.float32(beta)  # pyright: ignore[reportReturnType]
 
-    def inputs(self, key: Key[Array, ""], size: int, length: int) -> Float[Array, "B N F"]:
+    @property
+    def num_normals(self) -> int:
+        """Queries and values of every rule."""
+        return (4 if self.spec.search_version == 1 else 6) * self.spec.num_rules
+
+    def inputs(self, normals: Float[Array, "B N F"]) -> Float[Array, "B N F"]:
         """Standard normal features; in search version 2 every query is a pair, normalised to unit length."""
-        rules = self.spec.num_rules
         if self.spec.search_version == 1:
-            return jax.random.normal(key, (size, length, 4 * rules))
-        features = jax.random.normal(key, (size, length, rules, 6))
-        queries = features[..., :4].reshape(size, length, rules, 2, 2)
+            return normals
+        features = normals.reshape(*normals.shape[:-1], self.spec.num_rules, 6)
+        queries = features[..., :4].reshape(*features.shape[:-1], 2, 2)
         queries = queries / jnp.linalg.norm(queries, axis=-1, keepdims=True)
-        features = jnp.concatenate([queries.reshape(size, length, rules, 4), features[..., 4:]], axis=-1)
-        return features.reshape(size, length, 6 * rules)
+        features = jnp.concatenate([queries.reshape(*features.shape[:-1], 4), features[..., 4:]], axis=-1)
+        return features.reshape(normals.shape)
 
     def target(
         self,

@@ -1,9 +1,8 @@
 """MLP rules: y = alpha_c x1 + beta_c x2 on two standard normal numbers (PAPER Eq. 4-6)."""
 
 import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from modbench.core.spec import MlpTask
 from modbench.tasks.base import Task, retrieved
@@ -29,10 +28,10 @@ class Mlp(Task):
         del length
         return (size,)
 
-    def inputs(self, key: Key[Array, ""], size: int, length: int) -> Float[Array, "B 2"]:
-        """x1 and x2, standard normal."""
-        del length
-        return jax.random.normal(key, (size, 2))
+    @property
+    def num_normals(self) -> int:
+        """x1 and x2."""
+        return 2
 
     def target(
         self,

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from modbench.core.spec import RnnTask
 from modbench.tasks.base import Task
@@ -37,9 +37,10 @@ class Rnn(Task):
         w = np.float32(random.randn(d, 1)[:, 0]) if self.spec.kind == "classification" else None
         return Coefficients(np.float32(A), np.float32(B), w)  # pyright: ignore[reportArgumentType]
 
-    def inputs(self, key: Key[Array, ""], size: int, length: int) -> Float[Array, "B N d"]:
-        """x_n, standard normal."""
-        return jax.random.normal(key, (size, length, self.spec.state_width))
+    @property
+    def num_normals(self) -> int:
+        """The coordinates of x_n."""
+        return self.spec.state_width
 
     def target(
         self,

@@ -35,12 +35,15 @@ class CohortProgram:
 
     def data(self, runs: Sequence[RunSpec]) -> RunData:
         """The stacked data of a group, padded to the width by repeating its last run."""
-        padded = [*runs, *[runs[-1]] * (self.width - len(runs))]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *[self.trainer.data(run) for run in padded])
+        return self._stack([self.trainer.data(run) for run in runs])
 
-    def init(self, data: RunData) -> TrainState:
-        """States before the first update, one per replica."""
-        return self.call("init", self.trainer.init, (0,), data)
+    def init(self, runs: Sequence[RunSpec]) -> TrainState:
+        """The stacked states of a group before the first update, padded likewise."""
+        return self._stack([self.trainer.init(self.trainer.params(run)) for run in runs])
+
+    def _stack(self, trees: list[PyTree]) -> PyTree:
+        padded = [*trees, *[trees[-1]] * (self.width - len(trees))]
+        return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *padded)
 
     def advance(self, state: TrainState, data: RunData, start: int, count: int) -> TrainState:
         """`count` updates from update number `start`; the given state is used up."""

@@ -8,15 +8,16 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from modbench.core.spec import RunSpec
 from modbench.models.base import Model
 from modbench.models.bodies import make_model
 from modbench.tasks.families import make_task
 from modbench.training.objective import error_per_position, loss_per_position
-from modbench.training.streams import Purpose, stream
+from modbench.training.streams import Purpose, StreamSeeds, init_random, stream, stream_seeds
 
 LOSS_MEMORY = 0.99
 
@@ -25,7 +26,7 @@ class RunData(NamedTuple):
     """What differs between the runs of a cohort: plain data for one compiled program."""
 
     coefficients: PyTree[Float[Array, "..."]]
-    seed: UInt32[Array, ""]
+    seeds: StreamSeeds
     learning_rate: Float[Array, ""]
 
 
@@ -72,8 +73,7 @@ class Trainer:
         self.spec = spec
         self.task = make_task(spec.task)
         self.adam = optax.scale_by_adam()
-        model = eqx.filter_eval_shape(make_model, jax.random.key(0), spec)
-        self._skeleton = eqx.filter(model, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct), inverse=True)
+        self._skeleton = eqx.filter(make_model(init_random(spec), spec), eqx.is_array_like, inverse=True)
         p = spec.task.rule_probabilities
         self.rule_probabilities = None if p is None else jnp.asarray(p, jnp.float32)
 
@@ -81,18 +81,20 @@ class Trainer:
         """The data of one run of the cohort, on the host."""
         return RunData(
             make_task(run.task).coefficients(),
-            jnp.uint32(run.seed),
-            jnp.float32(run.train.learning_rate),
+            stream_seeds(run),
+            np.float32(run.train.learning_rate),
         )
 
     def model(self, params: PyTree) -> Model:
         """The model with these parameters."""
         return eqx.combine(params, self._skeleton)
 
-    def init(self, data: RunData) -> TrainState:
+    def params(self, run: RunSpec) -> PyTree:
+        """The first parameters of one run of the cohort, on the host."""
+        return eqx.filter(make_model(init_random(run), run), eqx.is_array_like)
+
+    def init(self, params: PyTree) -> TrainState:
         """The state before the first update."""
-        model = make_model(stream(self.spec, data.seed, Purpose.INIT), self.spec)
-        params = eqx.filter(model, eqx.is_array)
         best = Best(params, jnp.float32(jnp.inf), jnp.int32(-1))
         return TrainState(params, self.adam.init(params), best, jnp.float32(0), jnp.int32(-1))
 
@@ -110,8 +112,8 @@ class Trainer:
 
     def update(self, state: TrainState, data: RunData, step: Int[Array, ""]) -> TrainState:
         """One update; a run whose loss or gradient is not finite keeps the state before it, for good."""
-        batch_key = jax.random.fold_in(stream(self.spec, data.seed, Purpose.BATCHES), step)
-        routing_key = jax.random.fold_in(stream(self.spec, data.seed, Purpose.ROUTING), step)
+        batch_key = stream(data.seeds, Purpose.BATCHES, step)
+        routing_key = stream(data.seeds, Purpose.ROUTING, step)
         loss, gradient = jax.value_and_grad(self.loss)(state.params, data, batch_key, routing_key)
         sound = (state.diverged_at < 0) & jnp.isfinite(loss)
         if self.spec.train.clip_norm > 0:
@@ -142,20 +144,19 @@ class Trainer:
 
     def measure(self, state: TrainState, data: RunData, step: Int[Array, ""]) -> tuple[TrainState, Point]:
         """A point of the learning curve after `step` updates; offers the parameters as the best so far."""
-        loss, error = self._sample(state.params, data, Purpose.CURVE, step)
-        selection_loss, selection_error = self._sample(state.params, data, Purpose.SELECTION, step)
-        score = selection_loss if self.spec.task.kind == "regression" else selection_error
+        loss, error = self._sample(state.params, data, step)
+        point = Point(loss[0], error[0], loss[1], error[1])
+        score = point.selection_loss if self.spec.task.kind == "regression" else point.selection_error
         better = score < state.best.score
         best = jax.tree.map(
             lambda new, old: jnp.where(better, new, old), Best(state.params, score, step), state.best
         )
-        return state._replace(best=best), Point(loss, error, selection_loss, selection_error)
+        return state._replace(best=best), point
 
     def _sample(
-        self, params: PyTree, data: RunData, purpose: Purpose, step: Int[Array, ""]
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Mean loss and error on fresh, unshifted batches."""
-        key = jax.random.fold_in(stream(self.spec, data.seed, purpose), step)
+        self, params: PyTree, data: RunData, step: Int[Array, ""]
+    ) -> tuple[Float[Array, " 2"], Float[Array, " 2"]]:
+        """Mean losses and errors on two independent samples of fresh, unshifted batches: curve and selection."""
         model, task, kind = self.model(params), self.task, self.spec.task.kind
 
         def one(key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -166,8 +167,11 @@ class Trainer:
             error = error_per_position(kind, prediction, batch.target, batch.rule.ndim)
             return loss.mean(), error.mean()
 
-        losses, errors = jax.lax.map(one, jax.random.split(key, self.spec.evaluation.curve_batches))
-        return losses.mean(), errors.mean()
+        count = self.spec.evaluation.curve_batches
+        purposes = (Purpose.CURVE, Purpose.SELECTION)
+        keys = [jax.random.split(stream(data.seeds, purpose, step), count) for purpose in purposes]
+        losses, errors = jax.lax.map(one, jnp.concatenate(keys))
+        return losses.reshape(2, count).mean(axis=1), errors.reshape(2, count).mean(axis=1)
 
     def _schedule(self, step: Int[Array, ""]) -> Float[Array, ""] | float:
         """Factor on the learning rate: halved at every milestone passed."""
