@@ -1,0 +1,1 @@
+"""Sweeps that ship with modbench, as data."""
