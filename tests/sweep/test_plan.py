@@ -8,7 +8,7 @@ from small_sweeps import spec, sweep
 from modbench.core.grid import parse_sweep
 from modbench.core.identity import run_id, static_key
 from modbench.core.names import PAPER_MODELS
-from modbench.sweep.plan import COHORT_FLOPS, Plan, make_plan
+from modbench.sweep.plan import MOST_RUNS, Plan, make_plan
 
 
 def ids(plan: Plan) -> list[str]:
@@ -93,21 +93,18 @@ def test_cheap_settings_come_first_and_models_of_a_setting_together():
     assert settings == [(e, r, m) for e in (32, 64) for r in (2, 32) for m in PAPER_MODELS]
 
 
-def test_long_cohorts_are_cut_between_groups():
-    runs = sweep(models=["modular"], rules=[2], seeds=list(range(40)), steps=100_000).runs
+def test_many_seeds_are_cut_between_groups_into_cohorts():
+    runs = sweep(models=["modular"], rules=[2], seeds=list(range(70))).runs
+    assert MOST_RUNS == 32
     plan = make_plan(runs)
-    assert {cohort.width for cohort in plan.pending} == {8}
-    # A run costs 6 x 35,619 x 256 x 100,000 = 5.5e12, a group of 8 4.4e13: two groups fit below 1e14.
-    assert COHORT_FLOPS == 1e14
-    assert [len(cohort.runs) for cohort in plan.pending] == [16, 16, 8]
+    # 70 runs under a cap of 8 are 9 groups of 8; four groups fit into a cohort, so three cohorts of three.
+    assert [(cohort.width, len(cohort.runs)) for cohort in plan.pending] == [(8, 24), (8, 24), (8, 22)]
     assert planned_runs(plan) == Counter(dict.fromkeys(runs, 1))
 
 
-def test_runs_of_large_models_are_cohorts_of_their_own():
+def test_the_papers_settings_stay_whole():
     runs = {run_id(s): s for s in [spec(seed=seed, encoder_width=512) for seed in range(25)]}
-    sizes = [len(cohort.runs) for cohort in make_plan(runs).pending]
-    assert sum(sizes) == 25
-    assert max(sizes) == 1  # 1.4e15 operations a run: each is a cohort of its own
+    assert [(cohort.width, len(cohort.runs)) for cohort in make_plan(runs).pending] == [(1, 25)]
 
 
 @given(st.randoms(), st.integers(0, 12))

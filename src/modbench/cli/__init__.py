@@ -1,0 +1,1 @@
+"""Arguments only; each command imports what it needs when it is called."""

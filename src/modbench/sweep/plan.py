@@ -12,9 +12,9 @@ from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import flops
 from modbench.sweep.width import choose_width
 
-COHORT_FLOPS = 1e14
-"""Operations after which a cohort should end: about an hour or two of a core. Cohorts are what workers share
-and what an interruption loses, so long ones are cut between groups, which changes no number."""
+MOST_RUNS = 32
+"""Runs of a cohort. Cohorts are what workers share, so a sweep of very many seeds is cut into several; and each
+is a folder of files, so they are not cut smaller: the paper's settings (25 runs) stay whole."""
 
 
 class Plan(NamedTuple):
@@ -69,10 +69,10 @@ def make_plan(
 
 
 def _cohorts(specs: Sequence[RunSpec]) -> list[PlannedCohort]:
-    """Cuts runs of one program into cohorts of whole groups of one width."""
+    """Cuts runs of one program into cohorts of whole groups of one width; the cut changes no number."""
     width = choose_width(specs)
     groups = ceil(len(specs) / width)
-    most = max(1, int(COHORT_FLOPS / (width * flops(specs[0]))))
+    most = MOST_RUNS // width
     cohorts = ceil(groups / most)
     size = ceil(groups / cohorts) * width
     return [PlannedCohort.of(specs[start : start + size], width) for start in range(0, len(specs), size)]

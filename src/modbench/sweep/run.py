@@ -58,6 +58,32 @@ def prepare(sweep: Sweep, folder: str | Path) -> Prepared:
     return Prepared(store, plan, damages)
 
 
+def train(
+    prepared: Prepared,
+    executor: Executor,
+    on_event: Callable[[Event], None] = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[CohortFailed]:
+    """Trains what a prepared store lacks.
+
+    Returns:
+        The cohorts that could not be trained; their runs stay missing.
+
+    Raises:
+        MachineError: the machine failed us.
+    """
+    failures: list[CohortFailed] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, CohortFailed):
+            failures.append(event)
+        on_event(event)
+
+    if prepared.plan.pending:
+        executor.run(prepared.plan.pending, prepared.store.folder, note, should_stop)
+    return failures
+
+
 def outcome(sweep: Sweep, store: Store, cohorts_failed: list[CohortFailed]) -> Outcome:
     """Reads from the store how the sweep stands."""
     recorded = store.recorded()
@@ -95,14 +121,5 @@ def run_sweep(
         outcome = run_sweep(load_sweep("quick"), "results/quick")
     """
     prepared = prepare(sweep, folder)
-    troubles: list[CohortFailed] = []
-
-    def note(event: Event) -> None:
-        if isinstance(event, CohortFailed):
-            troubles.append(event)
-        on_event(event)
-
-    if prepared.plan.pending:
-        executor = executor or make_executor()
-        executor.run(prepared.plan.pending, prepared.store.folder, note, should_stop)
-    return outcome(sweep, prepared.store, troubles)
+    failures = train(prepared, executor or make_executor(), on_event, should_stop)
+    return outcome(sweep, prepared.store, failures)

@@ -1,0 +1,177 @@
+"""The command `modbench`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from modbench import __version__
+from modbench.core.errors import MachineError, RequestError
+
+DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Group(TyperGroup):
+    """Turns the errors that we raise on purpose into one line and an exit code; others are bugs and show."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        from modbench.cli.console import complain
+
+        try:
+            return super().invoke(ctx)
+        except RequestError as error:
+            complain(error)
+            raise typer.Exit(WRONG_REQUEST) from None
+        except MachineError as error:
+            complain(error)
+            raise typer.Exit(FAILED) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    name="modbench",
+    help="Do modular neural networks collapse, specialise, and profit from it?",
+    epilog="Exit codes: 0 done, 1 runs failed or the machine did, 2 wrong request, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SweepName = Annotated[
+    str, typer.Argument(metavar="SWEEP", help="A preset's name, or a sweep file that ends in .toml.")
+]
+StoreFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that modbench run has made.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Folder of the results [default: results/<name>].")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="Override a field, such as train.steps=2000. Repeatable."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="Worker processes [default: one a core].")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"modbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("list")
+def list_names(
+    what: Annotated[
+        str | None, typer.Argument(metavar="[tasks|models|presets|metrics]", help="All of them if left out.")
+    ] = None,
+) -> None:
+    """Show what a sweep can be made of."""
+    from modbench.cli.listing import show_names
+
+    show_names(what)
+
+
+@app.command()
+def plan(
+    sweep: SweepName,
+    out: Out = None,
+    overrides: Overrides = None,
+    workers: Workers = None,
+    probe: Annotated[
+        bool, typer.Option("--probe/--no-probe", help="Time a few programs, to tell the expected time.")
+    ] = True,
+) -> None:
+    """Show what a sweep would cost, and what the store has of it. Writes nothing."""
+    from modbench.cli.planning import show_plan
+
+    show_plan(sweep, out, overrides or [], workers, probe)
+
+
+@app.command()
+def run(
+    sweep: SweepName,
+    out: Out = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            "--executor", metavar="here|processes", help="Where to train; the results are the same."
+        ),
+    ] = None,
+    workers: Workers = None,
+    overrides: Overrides = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but failures.")] = False,
+) -> None:
+    """Train what is missing of a sweep. Interrupt at will: the same command continues."""
+    from modbench.cli.running import run_and_show
+
+    raise typer.Exit(run_and_show(sweep, out, executor, workers, overrides or [], quiet))
+
+
+@app.command()
+def status(
+    folder: StoreFolder,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing until all is done.")] = False,
+) -> None:
+    """Show how far a sweep is."""
+    from modbench.cli.status import show_status
+
+    show_status(folder, watch)
+
+
+@app.command()
+def figures(
+    folder: StoreFolder,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="NAME", help="Only this figure. Repeatable.")
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", metavar="png|pdf|svg", help="File format; png and pdf if left out. Repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Draw the figures of a sweep."""
+    from modbench.cli.reading import draw_figures
+
+    draw_figures(folder, only, formats)
+
+
+@app.command()
+def report(
+    folder: StoreFolder,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The page [default: DIR/report.html].")
+    ] = None,
+) -> None:
+    """Write everything on one self-contained page."""
+    from modbench.cli.reading import make_report
+
+    make_report(folder, output)
+
+
+@app.command()
+def env() -> None:
+    """Show what is installed, which devices there are and where the cache lies."""
+    from modbench.cli.machine import show_machine
+
+    show_machine()
+
+
+def main() -> None:
+    """Entry point of the command `modbench`."""
+    app(prog_name="modbench")

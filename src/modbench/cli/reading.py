@@ -1,0 +1,85 @@
+"""`modbench figures` and `modbench report`: from a store to pictures and a page."""
+
+import tomllib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from modbench import __version__
+from modbench.cli.console import output
+from modbench.cli.status import store_notes
+from modbench.core.errors import RequestError
+from modbench.store.table import Tables, load
+from modbench.sweep.describe import plural
+
+FORMATS = ("png", "pdf")
+
+
+def draw_figures(folder: Path, only: Sequence[str] | None, formats: Sequence[str] | None) -> None:
+    """Draws figures into the store's folder `figures` and says which.
+
+    Args:
+        folder: of the store.
+        only: names of figures; None is all.
+        formats: of the files; None is `FORMATS`.
+
+    Raises:
+        RequestError: the folder is no store or has no results, or a name or format is unknown.
+        MachineError: the files cannot be written.
+    """
+    tables = _load_results(folder)
+    from modbench.figures import save_figures
+
+    paths = save_figures(tables, folder / "figures", only or None, formats or FORMATS)
+    console = output()
+    for note in store_notes(tables):
+        console.print(note)
+    for path in paths:
+        console.print(str(path), soft_wrap=True)
+
+
+def make_report(folder: Path, path: Path | None) -> None:
+    """Writes the report and says where.
+
+    Args:
+        folder: of the store.
+        path: of the page; None is `report.html` in the store.
+
+    Raises:
+        RequestError: the folder is no store or has no results, or the page cannot be put there.
+        MachineError: the page cannot be written.
+    """
+    tables = _load_results(folder)
+    path = path or folder / "report.html"
+    if path.is_dir():
+        raise RequestError(f"output must be a file, got the folder {path}")
+    from modbench.report import write_report
+
+    write_report(tables, path, _provenance(folder))
+    console = output()
+    for note in store_notes(tables):
+        console.print(note)
+    console.print(f"report in {path}", soft_wrap=True)
+
+
+def _load_results(folder: Path) -> Tables:
+    tables = load(folder)
+    if not len(tables.runs):
+        waiting = plural(len(tables.missing), "run")
+        raise RequestError(f"store {folder} must have results, got none; {waiting} planned")
+    return tables
+
+
+def _provenance(folder: Path) -> dict[str, str]:
+    """Where the page's numbers come from."""
+    try:
+        sweep = tomllib.loads((folder / "sweep.toml").read_text("utf-8"))
+    except (OSError, ValueError):
+        sweep = {}
+    return {
+        "sweep": sweep.get("name", folder.name),
+        "description": sweep.get("description", ""),
+        "store": str(folder.absolute()),
+        "modbench": __version__,
+        "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    }

@@ -1,0 +1,149 @@
+"""`modbench run`: trains what is missing, shows how it goes and what came out."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from modbench.cli.console import complain, output
+from modbench.core.errors import MachineError
+from modbench.core.grid import Sweep, load_sweep
+from modbench.store.files import Damage
+from modbench.sweep.describe import describe_cell, plural
+from modbench.sweep.display import Display, make_display
+from modbench.sweep.events import CohortFailed
+from modbench.sweep.executors import Executor, make_executor
+from modbench.sweep.progress import SweepProgress
+from modbench.sweep.run import Outcome, Prepared, outcome, prepare, train
+from modbench.sweep.stopping import INTERRUPTED, StopRequest
+
+
+def default_folder(sweep: Sweep) -> Path:
+    """Where a sweep's results go unless told otherwise."""
+    return Path("results") / sweep.name
+
+
+def run_and_show(
+    name: str,
+    out: Path | None,
+    executor_name: str | None,
+    workers: int | None,
+    overrides: Sequence[str],
+    quiet: bool,
+) -> int:
+    """Runs a sweep.
+
+    Args:
+        name: preset or sweep file.
+        out: the store's folder; None is `default_folder`.
+        executor_name: see `make_executor`.
+        workers: see `make_executor`.
+        overrides: see `load_sweep`.
+        quiet: writes failures only.
+
+    Returns:
+        The exit code: 0 done, 1 runs or cohorts failed, 130 interrupted.
+
+    Raises:
+        RequestError: the request was wrong; nothing has been written.
+        MachineError: the machine failed us.
+    """
+    sweep = load_sweep(name, overrides)
+    executor = make_executor(executor_name, workers)
+    folder = out or default_folder(sweep)
+    console = output()
+    prepared = prepare(sweep, folder)
+    for damage in prepared.damages:
+        complain(_set_aside(damage), style="yellow")
+    if not quiet:
+        console.print(_beginning(sweep, prepared, executor))
+    failures, stopped = _train(sweep, prepared, executor, console, quiet)
+    result = outcome(sweep, prepared.store, failures)
+    if stopped and result.missing:
+        stored = f"{result.done + len(result.failed):,} of {plural(len(sweep.runs), 'run')} stored"
+        complain(f"interrupted, {stored}; continue with: {_command(name, out, overrides)}", style="yellow")
+        return INTERRUPTED
+    _show_end(sweep, folder, prepared, result, console, quiet)
+    return 1 if result.failed or result.missing else 0
+
+
+def _train(
+    sweep: Sweep, prepared: Prepared, executor: Executor, console: Console, quiet: bool
+) -> tuple[list[CohortFailed], bool]:
+    """Trains under a display and signal handlers; says what failed and whether it was stopped."""
+    plan = prepared.plan
+    if not plan.pending:
+        return [], False
+    recorded = len(sweep.runs) - plan.missing
+    total = recorded + sum(len(cohort.runs) for cohort in plan.pending)
+    progress = SweepProgress(plan.pending, total, recorded, executor.workers)
+    display: Display = make_display(progress, quiet, console)
+    with StopRequest(on_leaving=lambda: _restore_cursor(console)) as stop, display:
+
+        def should_stop() -> bool:
+            if stop.requested():
+                display.stopping()
+            return stop.requested()
+
+        try:
+            failures = train(prepared, executor, display.update, should_stop)
+        except MachineError as error:
+            raise MachineError(f"{error}; nothing is lost, the same command continues") from error
+        return failures, stop.requested()
+
+
+def _restore_cursor(console: Console) -> None:
+    console.show_cursor(True)
+
+
+def _beginning(sweep: Sweep, prepared: Prepared, executor: Executor) -> str:
+    plan, total = prepared.plan, len(sweep.runs)
+    if not plan.pending:
+        return f"{sweep.name}: nothing left to run, the store has all {plural(total, 'run')}"
+    had = f", the store has {total - plan.missing:,}" if plan.missing < total else ""
+    workers = plural(min(executor.workers, len(plan.pending)), "worker")
+    return f"{sweep.name}: {plural(total, 'run')}{had}; {plural(len(plan.pending), 'cohort')} on {workers}"
+
+
+def _set_aside(damage: Damage) -> str:
+    what = "its cohort is planned anew" if damage.file.startswith("plan/") else "its runs are trained again"
+    return f"damaged: {damage.file} is not as it was written; set aside as {damage.moved_to}, {what}"
+
+
+def _command(name: str, out: Path | None, overrides: Sequence[str]) -> str:
+    parts = ["modbench", "run", name, *(["--out", str(out)] if out else [])]
+    for override in overrides:
+        parts += ["--set", override]
+    return shlex.join(parts)
+
+
+def _show_end(
+    sweep: Sweep, folder: Path, prepared: Prepared, result: Outcome, console: Console, quiet: bool
+) -> None:
+    """Shows the results, where they are, what failed and what to do next."""
+    if quiet and not result.failed and not result.cohorts_failed:
+        return
+    from modbench.cli.results import failure_lines, results_table
+    from modbench.store.table import load
+
+    tables = load(folder)
+    if not quiet:
+        console.print(results_table(tables))
+    for line in failure_lines(tables, set(result.failed)):
+        console.print(line, soft_wrap=True)
+    cohorts = {cohort.cohort_id: cohort for cohort in prepared.plan.pending}
+    for failure in result.cohorts_failed:
+        cohort = cohorts[failure.cohort_id]
+        what = f"{describe_cell(cohort.runs[0])}, {plural(len(cohort.runs), 'run')}"
+        complain(f"not trained: cohort {failure.cohort_id} ({what}): {failure.reason}")
+    if details := [failure.detail for failure in result.cohorts_failed if failure.detail]:
+        Console(stderr=True, highlight=False, markup=False).print(details[0])
+    if not quiet:
+        place = shlex.quote(str(folder))
+        console.print(
+            f"results in {folder}; next:",
+            f"  modbench figures {place}",
+            f"  modbench report {place}",
+            sep="\n",
+        )

@@ -1,0 +1,97 @@
+"""`modbench status`: how far a sweep is, as its store tells."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from modbench.cli.console import output
+from modbench.cli.results import STATES, describe_setting, failure_lines, summarise
+from modbench.core.names import MODEL_TITLES
+from modbench.store.table import Tables, load
+from modbench.sweep.describe import plural
+
+WATCH_SECONDS = 2.0
+"""Shortest time between two looks at the store; a large one, slow to read, is looked at less often."""
+READING_SHARE = 0.1
+"""Share of the time that watching may spend on reading."""
+
+
+def show_status(folder: Path, watch: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Prints how many runs are done, failed and waiting.
+
+    Args:
+        folder: of the store.
+        watch: keep showing until nothing waits.
+        sleep: waits for some seconds.
+
+    Raises:
+        RequestError: the folder is no store.
+    """
+    console = output()
+    if watch and console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            _follow(folder, lambda tables: live.update(render(folder, tables), refresh=True), sleep)
+    elif watch:
+        _follow(folder, lambda tables: console.print(_counts_line(summarise(tables, by_rules=False))), sleep)
+    else:
+        console.print(render(folder, load(folder)))
+
+
+def _follow(folder: Path, show: Callable[[Tables], None], sleep: Callable[[float], None]) -> None:
+    """Shows a store again and again, until nothing waits."""
+    while True:
+        started = time.monotonic()
+        tables = load(folder)
+        show(tables)
+        if not len(tables.missing):
+            return
+        sleep(max(WATCH_SECONDS, (time.monotonic() - started) / READING_SHARE))
+
+
+def _counts_line(counts: pd.DataFrame) -> str:
+    done, failed, waiting = (int(sum(counts[state])) for state in STATES)
+    total = plural(done + failed + waiting, "run")
+    return f"{total}: {done:,} done, {failed:,} failed, {waiting:,} waiting"
+
+
+def render(folder: Path, tables: Tables) -> RenderableType:
+    """The status of a store for a terminal."""
+    counts = summarise(tables, by_rules=False)
+    done, failed, waiting = (int(sum(counts[state])) for state in STATES)
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(
+        ProgressBar(total=max(1, done + failed + waiting), completed=done + failed, width=30),
+        Text(_counts_line(counts)),
+    )
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("task", no_wrap=True)
+    table.add_column("model", no_wrap=True)
+    for state in STATES:
+        table.add_column(state, justify="right")
+    for row in counts.to_dict("records"):
+        numbers = (f"{row[state]:,}" if row[state] else "-" for state in STATES)
+        table.add_row(describe_setting(row), MODEL_TITLES.get(row["model"], row["model"]), *numbers)
+    parts: list[RenderableType] = [Text(str(folder), style="bold"), bar]
+    if len(counts):
+        parts.append(table)
+    return Group(*parts, *failure_lines(tables), *store_notes(tables))
+
+
+def store_notes(tables: Tables) -> list[Text]:
+    """Lines on what a store holds that counts for nothing: damaged files, results of older versions."""
+    notes = [
+        Text(f"damaged: {damage.file}; modbench run sets it aside and trains its runs again", style="yellow")
+        for damage in tables.damaged
+    ]
+    if tables.retired:
+        cohorts = plural(len(tables.retired), "cohort")
+        notes.append(Text(f"left out: {cohorts} of an older version of the benchmark", style="yellow"))
+    return notes
