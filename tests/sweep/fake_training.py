@@ -117,3 +117,20 @@ def tells_environment(
     """Fails with what a worker finds in its environment."""
     names = ("NPROC", "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_X64")
     raise RuntimeError(" ".join(f"{name}={os.environ.get(name)}" for name in names))
+
+
+def steady(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Takes half a second."""
+    time.sleep(0.5)
+    return quick(specs, width, report, should_stop)
+
+
+def deaf(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """A minute in which nobody looks whether to stop, as in a long compilation."""
+    report(Progress("compile", 0, 10, None))
+    time.sleep(60)
+    return None

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from modbench.cli.console import output
 from modbench.cli.running import default_folder
+from modbench.core.errors import RequestError
 from modbench.core.grid import Sweep, load_sweep
 from modbench.core.spec import MhaTask
 from modbench.store.files import Store
@@ -62,6 +63,9 @@ def plan_against(sweep: Sweep, folder: Path) -> Plan:
         RequestError: the folder exists and is something else.
     """
     if not folder.exists():
+        above = next(path for path in folder.absolute().parents if path.exists())
+        if not above.is_dir():
+            raise RequestError(f"output folder must lie in a folder, got {folder}, where {above} is a file")
         return make_plan(sweep.runs)
     if folder.is_dir() and not any(folder.iterdir()):
         return make_plan(sweep.runs)

@@ -1,0 +1,99 @@
+"""A sweep that is interrupted, killed and continued, as a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from modbench.store.files import Store
+from modbench.store.table import load
+
+SCRIPT = """
+import sys
+from sweep import fake_training
+from modbench.cli import running
+from modbench.cli.app import main
+from modbench.sweep.processes import Processes
+
+group = getattr(fake_training, sys.argv.pop(1))
+running.make_executor = lambda name, workers: Processes(2, group)
+main()
+"""
+
+
+def start(group: str, *arguments: str) -> subprocess.Popen:
+    """Starts `modbench` with a stand-in for training, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, group, *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+
+
+def wait_for_plans(folder: Path, cohorts: int) -> None:
+    deadline = time.monotonic() + 30
+    while len(list(folder.glob("plan/*.json"))) < cohorts and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+
+
+def stable(folder: Path) -> pd.DataFrame:
+    """The table without what depends on the machine."""
+    runs = load(folder).runs
+    columns = [column for column in runs.columns if not column.startswith("env_")]
+    return runs[columns].sort_values(["run_id", "checkpoint"]).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_tells_how_to_continue_and_does(folder: Path, number: signal.Signals):
+    arguments = ["run", "small.toml", "--out", "with space"]
+    process = start("slow", *arguments)
+    wait_for_plans(folder / "with space", 4)
+    os.killpg(process.pid, number)  # as a terminal does it: to every process of the group
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert stderr == (
+        "interrupted, 0 of 12 runs stored; continue with: modbench run small.toml --out 'with space'\n"
+    )
+    assert "Ctrl-C again leaves at once" in stdout
+    planned = [plan.cohort_id for plan in Store.open("with space").plans()]
+    process = start("quick", *arguments)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert Store.open("with space").published() == planned
+
+
+def test_a_second_ctrl_c_leaves_at_once(folder: Path):
+    process = start("deaf", "run", "small.toml")
+    wait_for_plans(folder / "results/small", 4)
+    begun = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert time.monotonic() - begun < 10
+
+
+def test_a_killed_sweep_continues_to_the_uninterrupted_table(folder: Path):
+    process = start("steady", "run", "small.toml", "--out", "killed")
+    deadline = time.monotonic() + 30
+    while len(list((folder / "killed").glob("cohorts/*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=30)
+    assert 2 <= len(Store.open("killed").published()) < 4
+    for name in ("killed", "whole"):
+        process = start("quick", "run", "small.toml", "--out", name)
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+    assert stable(folder / "killed").equals(stable(folder / "whole"))
