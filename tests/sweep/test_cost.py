@@ -1,11 +1,13 @@
 import math
 
+import fake_training
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_sweeps import spec, sweep
 
 from modbench.core.names import PAPER_MODELS
+from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import (
     PROBE_FLOPS,
@@ -20,6 +22,7 @@ from modbench.sweep.cost import (
     memory_bytes,
 )
 from modbench.sweep.plan import make_plan
+from modbench.sweep.worker import Trainer
 
 
 def test_flops_by_hand():
@@ -57,6 +60,20 @@ def test_memory_and_disk_grow_with_the_runs():
     assert memory_bytes(narrow) < memory_bytes(wide) < memory_bytes(large) < 4e9
     assert disk_bytes([]) == 0
     assert disk_bytes([wide, wide]) == 2 * disk_bytes([wide]) > disk_bytes([large])
+
+
+@pytest.mark.parametrize(("model", "rules"), [("monolithic", 2), ("modular", 2), ("modular", 32)])
+def test_disk_is_about_what_a_store_takes(tmp_path, model, rules):
+    runs = [spec(model=model, rules=rules, seed=seed, steps=5000) for seed in range(10)]
+    cohort = PlannedCohort.of(runs, 5)
+    store = Store.create(tmp_path / "store", {"name": "x", "grid": []})
+    store.add_plan(cohort)
+    Trainer(0, store, print, lambda: False, fake_training.quick).train(cohort)
+    files = [*store.folder.rglob("plan/*"), *store.folder.rglob("cohorts/*/*")]
+    taken = sum(path.stat().st_size for path in files)
+    # The stand-in's matrices are uniform and compress to nothing; real ones hardly do.
+    taken += 10 * 2 * 10 * rules**2 if model == "modular" else 0
+    assert disk_bytes([cohort]) == pytest.approx(taken, rel=0.25)
 
 
 def test_one_probe_is_proportional():

@@ -9,15 +9,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from modbench.core.names import CHECKPOINTS
 from modbench.core.spec import RunSpec
 from modbench.models.sizing import num_parameters
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.width import tokens_per_step
 
-DISK_PER_COHORT = 30_000
-"""Bytes of a cohort's folder and plan before it holds a run: five files and their schemas."""
-DISK_PER_RUN = 6_000
-"""Bytes that one more run adds: its row, curve, shifts and activation matrices."""
+DISK_PER_COHORT = 25_000
+DISK_PER_RUN = 900
+DISK_PER_CURVE_POINT = 37
+DISK_PER_SHIFT = 20
+DISK_PER_GATE = 10
+"""Bytes, measured on stores: a cohort's files before they hold a run; a run's row and its part of the plan; a
+point of its curve; a shift and an entry of the activation matrix, each for one checkpoint."""
 MEMORY_BASE = 450_000_000
 """Bytes of a worker before it trains: Python, JAX and a compiled program."""
 STATE_COPIES = 6
@@ -49,8 +53,17 @@ def memory_bytes(cohort: PlannedCohort) -> float:
 
 
 def disk_bytes(cohorts: Iterable[PlannedCohort]) -> int:
-    """Disk space that the cohorts' results will take, roughly."""
-    return sum(DISK_PER_COHORT + DISK_PER_RUN * len(cohort.runs) for cohort in cohorts)
+    """Disk space that the cohorts' plans and results will take, to within a fifth or so."""
+    total = 0
+    for cohort in cohorts:
+        spec = cohort.runs[0]
+        points = spec.train.steps // spec.evaluation.curve_every + 1
+        shifts = 2 * len(spec.evaluation.lengths)
+        gates = spec.task.num_rules * (spec.model.num_modules or 0)
+        per_checkpoint = DISK_PER_SHIFT * shifts + DISK_PER_GATE * gates
+        per_run = DISK_PER_RUN + DISK_PER_CURVE_POINT * points + len(CHECKPOINTS) * per_checkpoint
+        total += DISK_PER_COHORT + len(cohort.runs) * per_run
+    return total
 
 
 class Probe(NamedTuple):

@@ -151,7 +151,7 @@ class LiveDisplay:
             progress = self._progress
             bar = Table.grid(padding=(0, 1))
             bar.add_row(
-                ProgressBar(total=max(1, progress.total), completed=progress.done, width=30),
+                ProgressBar(total=max(1, progress.total), completed=progress.done, width=20),
                 Text(summary_line(progress)),
             )
             workers = Table.grid(padding=(0, 2))
@@ -181,16 +181,16 @@ def summary_line(progress: SweepProgress) -> str:
 
 
 def activity(active: Active) -> str:
-    """What a worker does now, such as `"step 1,200/2,000 (group 1 of 2) loss 0.123"`."""
-    group = f" (group {active.group + 1} of {active.groups})" if active.groups > 1 else ""
+    """What a worker does now, such as `"group 1/2 step 1,200/2,000 loss 0.123"`."""
+    group = f"group {active.group + 1}/{active.groups} " if active.groups > 1 else ""
     loss = "" if active.loss is None else f" loss {active.loss:.4g}"
     match active.phase:
         case "train":
-            return f"step {active.step:,}/{active.steps:,}{group}{loss}"
+            return f"{group}step {active.step:,}/{active.steps:,}{loss}"
         case "compile":
-            return f"compiling{group}"
+            return f"{group}compiling"
         case "evaluate":
-            return f"evaluating{group}{loss}"
+            return f"{group}evaluating{loss}"
         case _:
             return "starting"
 
