@@ -1,0 +1,35 @@
+import os
+import sys
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+from small_sweeps import sweep
+
+from modbench.core.errors import RequestError
+from modbench.sweep import probing
+from modbench.sweep.cost import Probe, choose_probes, flops_per_step
+from modbench.sweep.plan import make_plan
+
+
+def test_every_chosen_program_is_timed_at_its_width(monkeypatch):
+    timed, told = [], []
+
+    def probe(spec, width):
+        timed.append((spec, width))
+        return SimpleNamespace(seconds=0.5, compile_seconds=2.0)
+
+    monkeypatch.setitem(sys.modules, "modbench.training.probe", SimpleNamespace(probe=probe))
+    cohorts = make_plan(sweep(["modular"], [2, 4, 8]).runs).pending
+    with mock.patch.dict(os.environ, NPROC="1"):
+        probes = probing.measure(cohorts, told.append)
+    chosen = choose_probes(cohorts)
+    assert timed == [(cohort.runs[0], 3) for cohort in chosen]
+    assert probes == [Probe("mlp", flops_per_step(cohort.runs[0]), 0.5, 2.0) for cohort in chosen]
+    assert told[0] == "MLP regression R=2 E=32 Modular"
+
+
+def test_probing_is_refused_where_it_would_mislead(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", sys.modules.get("jax", object()))
+    with mock.patch.dict(os.environ, NPROC="4"), pytest.raises(RequestError, match="one thread"):
+        probing.measure([])
