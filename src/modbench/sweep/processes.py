@@ -40,6 +40,8 @@ READY = "ready"
 STOP = "stop"
 ATTEMPTS = 2
 """Workers that may die over one cohort before it is given up."""
+ENDING_SECONDS = 10.0
+"""What a worker gets to end once it has hung up."""
 
 
 class _Job(NamedTuple):
@@ -92,7 +94,12 @@ class _Worker:
         code = f"from modbench.sweep.processes import serve; serve({theirs.fileno()})"
         with theirs, machine_errors("start a worker process"):
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code],
+                [
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    code,
+                ],  # -P: a file in the current folder must not pass for a library
                 env={**os.environ, **variables, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -132,7 +139,11 @@ class _Worker:
 
     def last_words(self) -> str:
         """How the worker ended: its signal or exit status, and the last line that it wrote."""
-        status = self.process.wait()
+        try:
+            status = self.process.wait(timeout=ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
         if status < 0:
             how = f"killed by {signal.Signals(-status).name}"
             how += " (out of memory?)" if -status == signal.SIGKILL else ""
