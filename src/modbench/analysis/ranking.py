@@ -7,12 +7,11 @@ import pandas as pd
 
 from modbench.analysis.intervals import LEVEL, probability_interval
 from modbench.analysis.settings import models_in_order
-from modbench.analysis.summary import groups, in_reporting_order, planned_runs
+from modbench.analysis.summary import ERRORS, groups, in_reporting_order, planned_runs
 from modbench.core.errors import unknown
 from modbench.store.table import Tables
 
 CELL = ["setting", "num_rules", "encoder_width", "task_seed"]
-ERRORS = ("error_id", "error_ood")
 
 
 def cell_scores(

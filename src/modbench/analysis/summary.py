@@ -1,6 +1,7 @@
 """Runs -> a long table of averages with intervals; failed and missing runs are counted, never averaged over."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,11 @@ from modbench.analysis.intervals import LEVEL, Statistic, crossed_interval
 from modbench.analysis.settings import models_in_order, settings_in_order, with_settings
 from modbench.core.errors import RequestError, unknown
 from modbench.core.names import CHECKPOINTS
-from modbench.core.quantities import PERFORMANCE, QUANTITIES
+from modbench.core.quantities import PERFORMANCE, QUANTITIES, Quantity
 from modbench.store.schema import SPEC_COLUMNS
 from modbench.store.table import Tables
 
+ERRORS = ("error_id", "error_ood")
 GROUP = ("setting", "num_rules", "model")
 COUNTS = ("num_runs", "num_failed", "num_missing")
 
@@ -73,16 +75,14 @@ def summarise(
         )
     names = list(quantities)
     cards = [QUANTITIES[name] for name in names]
-    bounds = (
-        np.array([card.low for card in cards]),
-        np.array([np.inf if c.high is None else c.high for c in cards]),
-    )
     planned = planned_runs(tables, checkpoint)
     rows = []
     for key, group in groups(planned, by):
         done = group[group["state"] == "done"]
         values = done[names].to_numpy(dtype=float)
-        interval = crossed_interval(values, done["task_seed"], done["seed"], statistic, level, bounds)
+        interval = crossed_interval(
+            values, done["task_seed"], done["seed"], statistic, level, _bounds(cards, group)
+        )
         counts = _counts(group["state"])
         broken = (tables.measured.loc[done.index, names].to_numpy() & ~np.isfinite(values)).sum(0)
         routed = (group["scores"] != "none").any()
@@ -123,7 +123,7 @@ def planned_runs(tables: Tables, checkpoint: str = "last") -> pd.DataFrame:
     return pd.concat([runs, missing]) if len(runs) else missing.reindex(columns=runs.columns)
 
 
-def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """The groups of a table that agree on some columns, with what they agree on."""
     for key, group in frame.groupby(list(by), dropna=False, sort=False):
         yield dict(zip(by, key, strict=True)), group
@@ -148,6 +148,16 @@ def in_reporting_order(frame: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFra
         names,
         key=lambda column: column.map(ranks.get(str(column.name), lambda value: value)),
         ignore_index=True,
+    )
+
+
+def _bounds(cards: Sequence[Quantity], group: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest possible values; a percentage of wrong labels has a largest one too."""
+    percent = (group["kind"] == "classification").all()
+    highest = [100.0 if percent and card.name in ERRORS else card.high for card in cards]
+    return (
+        np.array([card.low for card in cards]),
+        np.array([np.inf if high is None else high for high in highest]),
     )
 
 

@@ -1,0 +1,144 @@
+"""Activation matrices p(module | rule) of single runs, as heat-maps (PAPER Fig. 2).
+
+An average of matrices would show nothing, since modules are interchangeable: each panel is one run. It is the
+run of median alignment among the finished runs of its setting, model and number of rules (the lower of the two
+middle ones where their number is even, the smaller run id where alignments are equal). Its modules are put in
+the order in which they best match the rules, so that perfect specialisation is a diagonal.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.optimize import linear_sum_assignment
+
+from modbench.analysis import model_title, with_settings
+from modbench.analysis.summary import GROUP, groups
+from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.style import COLOURS, HEAT, Heading, Margins, frame, look, nothing
+from modbench.store.table import Tables
+
+TITLE = "Who does what: activation matrices of single runs"
+NOTE = (
+    "white 0, dark blue 1; each panel the run of median alignment, modules reordered to match the rules best"
+)
+COLUMNS = [*GROUP, "run_id", "task_seed", "seed", "encoder_width", "alignment", "collapse_worst", "num_candidates",
+           "rule", "position", "module", "probability"]  # fmt: skip
+MOST_NUMBERED = 5
+
+
+def prepare_activation(tables: Tables, checkpoint: str = "last") -> FigureData:
+    """The matrix of one representative run per setting, modular model and number of rules.
+
+    Returns:
+        A row per entry of a matrix: `setting`, `num_rules`, `model`, `run_id`, `task_seed`, `seed`,
+        `encoder_width`, `alignment`, `collapse_worst`, `num_candidates` (finished runs it was chosen from), `rule`,
+        `position` (column in the picture), `module` (column in the stored matrix), `probability`.
+    """
+    tables = with_settings(tables)
+    runs = tables.runs[(tables.runs["checkpoint"] == checkpoint) & (tables.runs["status"] == "done")]
+    activations = tables.activations[tables.activations["checkpoint"] == checkpoint]
+    matrices = dict(zip(activations["run_id"], activations["matrix"], strict=True))
+    candidates = runs[runs["run_id"].isin(matrices.keys()) & runs["alignment"].notna()]
+    parts = []
+    for key, group in groups(candidates, GROUP):
+        ranked = group.sort_values(["alignment", "run_id"])
+        run = ranked.iloc[(len(ranked) - 1) // 2]
+        matrix = matrices[run["run_id"]]
+        modules = best_order(matrix)
+        R, M = matrix.shape
+        facts = {name: run[name] for name in COLUMNS if name in run}
+        parts.append(
+            pd.DataFrame({
+                **facts, **key, "num_candidates": len(group), "rule": np.repeat(np.arange(R), M),
+                "position": np.tile(np.arange(M), R), "module": np.tile(modules, R),
+                "probability": matrix[:, modules].ravel(),
+            })[COLUMNS]
+        )  # fmt: skip
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+    return FigureData.of(tables, table, [NOTE])
+
+
+def best_order(A: np.ndarray) -> np.ndarray:
+    """Order of modules that puts the most probability on the diagonal.
+
+    Args:
+        A: R x M, p(module | rule).
+
+    Returns:
+        (M,) a permutation: first the module matched to each rule, in the rules' order, then those left
+        over, the busiest first.
+    """
+    rows, matched = linear_sum_assignment(A, maximize=True)
+    rest = np.setdiff1d(np.arange(A.shape[1]), matched)
+    return np.concatenate([matched[np.argsort(rows)], rest[np.argsort(-A[:, rest].sum(0), kind="stable")]])
+
+
+def draw_activation(data: FigureData, *, compact: bool = False) -> Figure:
+    """A row per setting and model, a column per number of rules; rules run down, modules across.
+
+    A single number of rules gives one row of models instead.
+    """
+    if data.frame.empty:
+        return nothing(TITLE, data.footer(intervals=False))
+    rules, settings = sorted(data.present("num_rules")), data.present("setting")
+    runs = dict(list(data.frame.groupby(list(GROUP))))
+    rows = dict.fromkeys(
+        (s, m) for s in settings for m in data.present("model") for R in rules if (s, R, m) in runs
+    )
+    panels = [(setting, R, model) for setting, model in rows for R in rules]
+    alone = len(settings) == 1
+    with look():
+        heading = None if compact else Heading(data.titled(TITLE), data.footer(intervals=False))
+        margins = Margins(0.24, 0.1, 0.46 if alone else 0.6, 0.26)
+        size = (2.1, 1.76 + margins.top + margins.bottom)
+        figure, grid = frame(len(panels), len(rules) if len(rules) > 1 else len(rows), size, margins, heading)
+        for axes, (setting, R, model) in zip(grid, panels, strict=True):
+            run = runs.get((setting, R, model))
+            if run is None:
+                axes.axis("off")
+                axes.text(0.5, 0.5, f"{model_title(model)}, {R} rules:\nno finished run", ha="center", va="center",
+                          color=COLOURS["muted"], fontsize=7.5)  # fmt: skip
+                continue
+            _heat_map(axes, run)
+            facts = run.iloc[0]
+            scores = f"alignment {facts['alignment']:.2f}, collapse {facts['collapse_worst']:.2f}"
+            lines = [*([] if alone else [setting]), model_title(model), scores]
+            axes.set_title("\n".join(lines), fontsize=8)
+    return figure
+
+
+def _heat_map(axes: Axes, run: pd.DataFrame) -> None:
+    matrix = run.pivot(index="rule", columns="position", values="probability").to_numpy(float)
+    R, M = matrix.shape
+    axes.imshow(
+        matrix, cmap=HEAT, vmin=0, vmax=1, interpolation="none", aspect="auto" if M > 2 * R else "equal"
+    )
+    if max(R, M) <= MOST_NUMBERED:
+        for (r, m), value in np.ndenumerate(matrix):
+            ink = COLOURS["paper"] if value > 0.5 else COLOURS["ink"]
+            axes.text(m, r, f"{value:.2f}".lstrip("0"), ha="center", va="center", color=ink, fontsize=7.5)
+    axes.grid(False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set_color(COLOURS["grid"])
+    axes.set_xlabel(f"{M} modules")
+    axes.set_ylabel(f"{R} rules")
+
+
+CARD = FigureCard(
+    name="activation",
+    title=TITLE,
+    prepare=prepare_activation,
+    draw=draw_activation,
+    caption=(
+        "How often each module (column) is used under each rule (row), from white, never, to dark blue, "
+        "always. A diagonal is perfect specialisation, a pale column an unused module (collapse), a blurred "
+        "row a rule that is shared. Modules are interchangeable, so an average would blur them all: each "
+        "panel is a single run, the one of median alignment, with modules reordered to match the rules as "
+        "well as they can. Collapse here is Collapse-Worst."
+    ),
+    panels=("setting", "num_rules"),
+    per_setting=True,
+)

@@ -1,0 +1,128 @@
+"""The two halves of a figure: the numbers it shows, and the card that says how to make and to read it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from modbench.analysis.settings import models_in_order, settings_in_order
+from modbench.analysis.summary import GROUP, count_runs, planned_runs
+from modbench.store.table import Tables
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """The numbers of a figure, and what they rest on.
+
+    Attributes:
+        frame: the numbers, a row per mark; what is exported as CSV.
+        counts: `setting`, `num_rules`, `model`, `num_runs`, `num_failed`, `num_missing`.
+        settings: all settings of the store, in reporting order.
+        models: all models of the store, in reporting order; they fix the colours, also of a part of the data.
+        num_task_seeds: distinct ones among finished runs.
+        num_seeds: distinct ones among finished runs.
+        notes: sentences that a reader needs beside the numbers.
+    """
+
+    frame: pd.DataFrame
+    counts: pd.DataFrame
+    settings: tuple[str, ...]
+    models: tuple[str, ...]
+    num_task_seeds: int
+    num_seeds: int
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, tables: Tables, frame: pd.DataFrame, notes: Sequence[str] = ()) -> "FigureData":
+        """Numbers with the counts of the tables they come from."""
+        planned = planned_runs(tables)
+        done = planned[planned["state"] == "done"]
+        return cls(
+            frame,
+            count_runs(tables, GROUP),
+            settings=tuple(settings_in_order(planned)),
+            models=tuple(models_in_order(planned["model"])),
+            num_task_seeds=done["task_seed"].nunique(),
+            num_seeds=done["seed"].nunique(),
+            notes=tuple(notes),
+        )
+
+    def only(self, **where: Any) -> "FigureData":
+        """The part in which columns have given values, such as one setting."""
+        frame, counts = self.frame, self.counts
+        for column, value in where.items():
+            frame = frame[frame[column] == value]
+            if column in counts:
+                counts = counts[counts[column] == value]
+        return replace(self, frame=frame, counts=counts)
+
+    def present(self, column: str) -> list[Any]:
+        """Distinct values of a column in the numbers, in reporting order."""
+        values = self.frame[column].unique().tolist()
+        order = {"setting": self.settings, "model": self.models}.get(column)
+        return [value for value in order if value in values] if order else values
+
+    def titled(self, title: str) -> str:
+        """A headline that names the setting, where there is but one."""
+        settings = self.present("setting")
+        return f"{title}, {settings[0]}" if len(settings) == 1 else title
+
+    def basis(self) -> str:
+        """What the numbers rest on, in words: `"96 runs · 1 failed · 3 missing"`."""
+        done, failed, missing = (
+            int(self.counts[name].sum()) for name in ("num_runs", "num_failed", "num_missing")
+        )
+        parts = [f"{done:,} run{'s' * (done != 1)}"]
+        parts += [f"{failed:,} failed"] * (failed > 0) + [f"{missing:,} missing"] * (missing > 0)
+        return " · ".join(parts)
+
+    def interval_words(self) -> str:
+        """What the intervals are, in words."""
+        tasks, seeds = self.num_task_seeds, self.num_seeds
+        if tasks < 2 and seeds < 2:
+            return "no intervals: a single task seed and seed"
+        sample = f"{tasks} task seed{'s' * (tasks != 1)} x {seeds} seed{'s' * (seeds != 1)}"
+        only = ", of seeds alone" if tasks < 2 else ", of task seeds alone" if seeds < 2 else ""
+        return f"95 % intervals over {sample}{only}"
+
+    def footer(self, *, intervals: bool = True) -> str:
+        """The line under a figure."""
+        gaps = "mean" in self.frame and bool(self.frame["mean"].isna().any())
+        parts = [
+            self.basis(),
+            *[self.interval_words()] * intervals,
+            *["x: no finished run"] * gaps,
+            *self.notes,
+        ]
+        return " · ".join(parts)
+
+
+class Draw(Protocol):
+    """Draws numbers: `compact` leaves out title, legend and footer, for a page that sets them itself."""
+
+    def __call__(self, data: FigureData, *, compact: bool = False) -> Figure: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class FigureCard:
+    """How to make a figure, and how to read it.
+
+    Attributes:
+        name: of its files, and for `--only`.
+        title: headline.
+        prepare: tables -> numbers.
+        draw: numbers -> figure.
+        caption: how to read it, for someone who has not read the paper.
+        panels: columns whose values cut the numbers into parts that can be drawn alone.
+        per_setting: whether each setting gets a figure of its own.
+    """
+
+    name: str
+    title: str
+    prepare: Callable[[Tables], FigureData]
+    draw: Draw
+    caption: str
+    panels: tuple[str, ...]
+    per_setting: bool = False

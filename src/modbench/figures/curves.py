@@ -1,0 +1,112 @@
+"""Learning curves: error on fresh data during training, one panel per setting and number of rules (PAPER Fig. 7).
+
+L1 and percentages have panels of their own, and each curve averages the same runs from its first step to its last:
+a run that failed is left out and counted.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from modbench.analysis import crossed_interval, with_settings
+from modbench.analysis.summary import GROUP, groups
+from modbench.core.quantities import error_unit
+from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.style import (
+    Heading,
+    Margins,
+    frame,
+    handles,
+    look,
+    model_styles,
+    nothing,
+    spans_decades,
+    value_axis,
+)
+from modbench.store.table import Tables
+
+TITLE = "Learning curves"
+
+
+def prepare_curves(tables: Tables) -> FigureData:
+    """Mean error at each evaluation during training, with intervals, capacities averaged.
+
+    Returns:
+        Columns `setting`, `kind`, `num_rules`, `model`, `step`, `mean`, `low`, `high`, `num_runs`.
+    """
+    tables = with_settings(tables)
+    done = tables.curves[tables.curves["status"] == "done"]
+    parts = []
+    for key, group in groups(done, ["kind", *GROUP]):
+        table = group.pivot(index="run_id", columns="step", values="error")
+        runs = group.drop_duplicates("run_id").set_index("run_id").loc[table.index]
+        highest = 100.0 if key["kind"] == "classification" else np.inf
+        interval = crossed_interval(table.to_numpy(), runs["task_seed"], runs["seed"], bounds=(0.0, highest))
+        parts.append(
+            pd.DataFrame({
+                **key, "step": table.columns, "mean": interval.estimate, "low": interval.low, "high": interval.high,
+                "num_runs": interval.num_runs,
+            })
+        )  # fmt: skip
+    columns = ["kind", *GROUP, "step", "mean", "low", "high", "num_runs"]
+    return FigureData.of(
+        tables, pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    )
+
+
+def draw_curves(data: FigureData, *, compact: bool = False) -> Figure:
+    """A row per setting, a panel per number of rules."""
+    if data.frame["mean"].isna().all():
+        return nothing(TITLE, data.footer())
+    settings, rules = data.present("setting"), sorted(data.present("num_rules"))
+    models, styles = data.present("model"), model_styles(data.models)
+    alone = len(settings) == 1
+    columns = 3 if alone else len(rules)
+    panels = [(setting, R) for setting in settings for R in rules]
+    with look():
+        heading = (
+            None if compact else Heading(data.titled(TITLE), data.footer(), handles(styles, models, "line"))
+        )
+        margins = Margins(top=0.3 if alone else 0.48)
+        figure, grid = frame(len(panels), columns, (3.5, 2.5) if compact else (2.9, 2.4), margins, heading)
+        for axes, (setting, R) in zip(grid, panels, strict=True):
+            of_setting = data.frame[data.frame["setting"] == setting]
+            shown = of_setting[of_setting["num_rules"] == R]
+            if shown.empty:
+                axes.axis("off")
+                continue
+            for model in models:
+                rows = shown[shown["model"] == model].sort_values("step")
+                step, mean = rows["step"].to_numpy(float), rows["mean"].to_numpy(float)
+                low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
+                axes.fill_between(step, low, high, color=styles[model].hex, alpha=0.16, linewidth=0)
+                axes.plot(step, mean, color=styles[model].hex, linestyle=styles[model].dash)
+            unit = error_unit(shown["kind"].iloc[0])
+            means = of_setting["mean"].to_numpy(float)
+            value_axis(axes, means, spans_decades(means))
+            axes.set_xlim(0, shown["step"].max())
+            axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
+            axes.locator_params(axis="x", nbins=5)
+            axes.set_xlabel("training steps")
+            axes.set_ylabel("error, L1" if unit == "L1" else "error, %")
+            axes.set_title(f"{R} rules" if alone else f"{setting}\n{R} rules")
+    return figure
+
+
+def _thousands(value: float, _: int) -> str:
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+
+
+CARD = FigureCard(
+    name="curves",
+    title=TITLE,
+    prepare=prepare_curves,
+    draw=draw_curves,
+    caption=(
+        "Error on fresh data during training, on a logarithmic axis where it falls far; bands are intervals "
+        "of the mean. A curve that falls earlier learns faster. Runs that failed are left out from their "
+        "first step on."
+    ),
+    panels=("setting", "num_rules"),
+)

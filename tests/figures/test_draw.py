@@ -1,0 +1,138 @@
+"""The pictures: that they are drawn, complete, within their paper, and the same every time."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import synthetic_results
+from modbench.core.errors import MachineError, RequestError
+from modbench.figures import FIGURES, model_styles, save_figures
+from modbench.figures.style import COLOURS, look
+
+OWN = {"scores": "joint", "gates": "top-k"}
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """Two settings, five models of which one is one's own; failures, and a model that is all missing."""
+    return synthetic_results.tables(
+        tmp_path_factory.mktemp("draw") / "store",
+        synthetic_results.specs(
+            kinds=("regression", "classification"), rules=(2, 4),
+            models=(*synthetic_results.PAPER, OWN), task_seeds=range(2),
+        ),
+        failed=lambda s: s.seed == 1 and s.task.task_seed == 1 and s.model.name == "modular",
+        missing=lambda s: s.model.name == "modular-op" and s.task.num_rules == 4,
+        points=5,
+    )  # fmt: skip
+
+
+def texts(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_reaches_beyond_the_paper(tables, name):
+    card = FIGURES[name]
+    data = card.prepare(tables)
+    first = {column: data.present(column)[0] for column in card.panels}
+    with look():
+        for figure in (card.draw(data), card.draw(data.only(**first), compact=True)):
+            box, paper = figure.get_tightbbox(figure.canvas.get_renderer()), figure.get_size_inches()
+            assert box.x0 > -0.02
+            assert box.y0 > -0.02
+            assert box.x1 < paper[0] + 0.02
+            assert box.y1 < paper[1] + 0.02
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_says_what_it_rests_on(tables, name):
+    data = FIGURES[name].prepare(tables)
+    assert "68 runs · 4 failed · 8 missing" in texts(FIGURES[name].draw(data)).replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("case", ["empty", "failed", "missing", "one model", "one run"])
+def test_stores_with_little_in_them(tmp_path, name, case):
+    runs = {
+        "empty": [],
+        "one model": synthetic_results.specs(models=("monolithic",)),
+        "one run": synthetic_results.specs(models=("modular",), rules=(2,), task_seeds=[0], seeds=[0]),
+    }.get(case, synthetic_results.specs(rules=(2,)))
+    tables = synthetic_results.tables(
+        tmp_path / "store", runs, failed=lambda s: case == "failed", missing=lambda s: case == "missing"
+    )
+    card = FIGURES[name]
+    data = card.prepare(tables)
+    figure = card.draw(data)
+    figure.canvas.draw()
+    if case in ("empty", "failed", "missing"):
+        assert "No finished run to show yet." in texts(figure)
+
+
+def test_saving_writes_pictures_and_numbers(tables, tmp_path):
+    written = save_figures(tables, tmp_path / "figures", only=["error", "activation"], formats=("png", "pdf"))
+    assert [path.name for path in written] == [
+        "error.csv", "error.png", "error.pdf", "activation.csv",
+        "activation-mlp-regression.png", "activation-mlp-regression.pdf",
+        "activation-mlp-classification.png", "activation-mlp-classification.pdf",
+    ]  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(
+        path.name for path in written
+    )
+    numbers = pd.read_csv(tmp_path / "figures" / "error.csv")
+    pd.testing.assert_frame_equal(
+        numbers, FIGURES["error"].prepare(tables).frame, check_dtype=False, check_exact=False
+    )
+
+
+def test_the_same_store_gives_the_same_files(tables, tmp_path):
+    first, second = (
+        save_figures(tables, tmp_path / name, only=["ranking"], formats=("png", "pdf", "svg"))
+        for name in "ab"
+    )
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+
+
+@pytest.mark.parametrize("arguments", [{"only": ["errors"]}, {"formats": ["gif"]}])
+def test_unknown_names_write_nothing(tables, tmp_path, arguments):
+    with pytest.raises(RequestError, match="Possible"):
+        save_figures(tables, tmp_path / "figures", **arguments)
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_folder_that_is_a_file(tables, tmp_path):
+    (tmp_path / "figures").write_text("")
+    with pytest.raises(MachineError, match="cannot write figures"):
+        save_figures(tables, tmp_path / "figures", only=["ranking"])
+
+
+def test_models_keep_their_looks_whatever_else_is_in_the_store():
+    few, many = (
+        model_styles(["modular"]),
+        model_styles([*synthetic_results.PAPER, "input+softmax", "joint+top-k"]),
+    )
+    assert few["modular"] == many["modular"]
+    assert len({(style.colour, style.marker) for style in many.values()}) == len(many)
+
+
+def test_options_of_one_router_share_its_colour_and_differ_in_dash():
+    styles = model_styles(["joint+top-k, k=1", "joint+top-k, k=2"])
+    one, two = styles.values()
+    assert one.colour == two.colour
+    assert one.dash != two.dash
+
+
+def test_colours_are_distinct():
+    assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+@pytest.mark.parametrize("module", ["modbench.figures", "modbench.report", "modbench.analysis"])
+def test_the_reading_side_needs_no_jax(module):
+    code = f"import sys, {module}; print(sorted({{'jax', 'equinox', 'optax'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
