@@ -76,10 +76,11 @@ def draw_improvement(data: FigureData, *, compact: bool = False) -> Figure:
                 x, bounded = rows["probability"].to_numpy(float), np.isfinite(rows["low"].to_numpy(float))
                 colour, paper = styles[model].hex, COLOURS["paper"]
                 for where, face, edge in ((bounded, colour, paper), (~bounded, paper, colour)):
-                    axes.plot(
-                        x[where], y[where], linestyle="none", marker=styles[model].marker, mfc=face, mec=edge, mew=0.9,
-                        clip_on=False, zorder=3,
-                    )  # fmt: skip
+                    if where.any():
+                        axes.plot(
+                            x[where], y[where], linestyle="none", marker=styles[model].marker, mfc=face, mec=edge,
+                            mew=0.9, clip_on=False, zorder=3,
+                        )  # fmt: skip
             axes.set_yticks(range(len(settings)), settings)
             axes.set_ylim(len(settings) - 0.45, -0.55)
             axes.set_xlim(0, 1)

@@ -271,7 +271,7 @@ def points(axes: Axes, x: np.ndarray, rows: pd.DataFrame, style: ModelStyle) -> 
 
 def label_room(labels: Sequence[str]) -> float:
     """Width that labels beside an axis take, inches."""
-    return 0.24 + 0.071 * max(len(label) for label in labels)
+    return 0.22 + 0.06 * max(len(label) for label in labels)
 
 
 def value_axis(axes: Axes, values: np.ndarray, logarithmic: bool) -> None:
