@@ -1,19 +1,22 @@
-"""Settings of the whole test suite: one XLA thread, as a worker has, and strict shapes and types."""
+"""Settings of the whole test suite: JAX is set up as it is in a worker."""
 
 import os
 from pathlib import Path
 
-os.environ.setdefault("NPROC", "1")
+from modbench.sweep.environment import worker_variables
+
+ROOT = Path(__file__).resolve().parents[1]
+os.environ.setdefault("MODBENCH_CACHE", str(ROOT / ".pytest_cache" / "modbench"))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.update(worker_variables())
 
 import pytest
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "reference"
 
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of reference results beside the checkout."""
-    if not SHARED.is_dir():
+    folder = ROOT.parent / "shared" / "reference"
+    if not folder.is_dir():
         pytest.skip("the reference folder is not beside this checkout")
-    return SHARED
+    return folder

@@ -69,32 +69,40 @@ def run_group(
             f"a group must be 1 to {width} runs of one cohort, got {len(specs)} of {len(keys)} cohorts"
         )
     program = _program(keys.pop(), width, specs[0])
-    compiled_before, started = program.compile_seconds, time.perf_counter()
+    clock = _Clock(program)
     data = program.data(specs)
     state, curve = _train(program, data, specs, report, should_stop)
-    trained = time.perf_counter()
+    training = clock.lap()
     report(Progress("evaluate", specs[0].train.steps, specs[0].train.steps, live_loss(state)))
+    evaluate = functools.partial(measure_checkpoint, program.trainer)
     measured = {}
     for checkpoint, params in (("last", state.params), ("best", state.best.params)):
-        measured[checkpoint] = jax.device_get(
-            program.call(
-                "evaluate",
-                functools.partial(measure_checkpoint, program.trainer),
-                (0, 0),
-                params,
-                data,
-            )
-        )
+        measured[checkpoint] = jax.device_get(program.call("evaluate", evaluate, (0, 0), params, data))
         if should_stop():
             raise Stopped
-    compiling = program.compile_seconds - compiled_before
-    seconds = {
-        "compile": compiling / len(specs),
-        "evaluate": (time.perf_counter() - trained) / len(specs),
-        "train": (trained - started) / len(specs),
-    }
+    evaluating = clock.lap()
+    shares = {"train": training, "evaluate": evaluating, "compile": clock.compiling}
+    seconds = {name: share / len(specs) for name, share in shares.items()}
     host = jax.device_get((state.loss, state.diverged_at, state.best.step))
     return [_result(spec, index, host, curve, measured, seconds) for index, spec in enumerate(specs)]
+
+
+class _Clock:
+    """Splits a group's time into laps and, apart from them, the time spent compiling."""
+
+    def __init__(self, program: CohortProgram) -> None:
+        self._program = program
+        self._compiled = program.compile_seconds
+        self._started = time.perf_counter()
+        self.compiling = 0.0
+
+    def lap(self) -> float:
+        """Seconds since the last lap, without compiling."""
+        now, compiled = time.perf_counter(), self._program.compile_seconds
+        elapsed, compiling = now - self._started, compiled - self._compiled
+        self._started, self._compiled = now, compiled
+        self.compiling += compiling
+        return elapsed - compiling
 
 
 _PROGRAMS: dict[tuple[str, int], CohortProgram] = {}

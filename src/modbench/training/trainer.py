@@ -117,7 +117,7 @@ class Trainer:
         loss, gradient = jax.value_and_grad(self.loss)(state.params, data, batch_key, routing_key)
         sound = (state.diverged_at < 0) & jnp.isfinite(loss)
         if self.spec.train.clip_norm > 0:
-            norm = optax.global_norm(gradient)
+            norm = optax.tree.norm(gradient)
             sound = sound & jnp.isfinite(norm)
             shrink = jnp.minimum(1.0, self.spec.train.clip_norm / (norm + 1e-6))
             gradient = jax.tree.map(lambda g: g * shrink, gradient)

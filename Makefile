@@ -1,0 +1,50 @@
+# The project's commands. Each does its own set-up in .venv; nothing outside this folder is touched but the
+# user's cache of compiled programs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .make
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: help demo test lint format clean
+help:
+	@echo "make demo     install, run the sweep 'quick', draw figures and a report (about 5 minutes)"
+	@echo "make test     every check: format, lint, types, layers, tests (about 10 minutes)"
+	@echo "make format   put the code into the project's form"
+	@echo "make clean    remove the environment and caches; results stay"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("modbench needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + ". Choose another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "creating the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing modbench into $(VENV), which takes a minute or two the first time"
+	@$(PIP) --editable .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing modbench and its development tools into $(VENV)"
+	@$(PIP) --editable '.[dev]'
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
+
+demo: $(STAMPS)/run
+	@$(BIN)/modbench run quick --out results/quick
+	@$(BIN)/modbench figures results/quick
+	@$(BIN)/modbench report results/quick
+
+lint: $(STAMPS)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports --cache-dir .pytest_cache/imports
+
+test: lint
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+format: $(STAMPS)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) $(STAMPS) .pytest_cache .ruff_cache .hypothesis src/*.egg-info
