@@ -3,14 +3,14 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from modbench.sweep.environment import worker_variables
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("MODBENCH_CACHE", str(ROOT / ".pytest_cache" / "modbench"))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.update(worker_variables())
-
-import pytest
 
 
 @pytest.fixture(scope="session")

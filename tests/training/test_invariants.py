@@ -6,10 +6,10 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from tiny_runs import tiny
 
 from modbench.evaluation.group import Progress, Stopped, run_group
 from modbench.training.cohort import CohortProgram, replica
+from tiny_runs import tiny
 
 ARCHITECTURES = ["mlp", "mha", "rnn"]
 

@@ -4,11 +4,11 @@ import itertools
 
 import jax
 import pytest
-from tiny_runs import tiny
 
 from modbench.core.names import MODELS
 from modbench.training.cohort import CohortProgram
 from modbench.training.streams import Purpose, stream
+from tiny_runs import tiny
 
 TASKS = [
     ("mlp", {}),
@@ -42,7 +42,13 @@ def test_lowers_its_loss(architecture, task, kind, model):
     first = kind == "regression"  # two shapes: 2 rules on shorter sequences, 3 on longer ones
     sequence = {} if architecture == "mlp" else {"length": 4 if first else 3}
     spec = tiny(
-        architecture, model, kind, 2 if first else 3, task={**task, **sequence}, train={"batch_size": 128}, encoder_width=8
+        architecture,
+        model,
+        kind,
+        2 if first else 3,
+        task={**task, **sequence},
+        train={"batch_size": 128},
+        encoder_width=8,
     )
     program = CohortProgram(spec, 1)
     data, state = program.data([spec]), program.init([spec])

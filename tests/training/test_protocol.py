@@ -5,19 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from tiny_runs import tiny
 
 from modbench.evaluation.group import run_group
 from modbench.training.cohort import CohortProgram, curve_steps, replica
 from modbench.training.streams import Purpose, stream
 from modbench.training.trainer import Trainer
+from tiny_runs import tiny
 
 
 def plain(spec, steps):
     """Parameters after training without replicas, loops or our update rule: optax, step by step."""
     trainer = Trainer(spec)
     data, params = jax.tree.map(jnp.asarray, (trainer.data(spec), trainer.params(spec)))
-    milestones = {step: 0.5 for step in spec.train.halve_learning_rate_at}
+    milestones = dict.fromkeys(spec.train.halve_learning_rate_at, 0.5)
     rate = optax.piecewise_constant_schedule(spec.train.learning_rate, milestones)
     clip = optax.clip_by_global_norm(spec.train.clip_norm) if spec.train.clip_norm else optax.identity()
     optimiser = optax.chain(clip, optax.scale_by_adam(), optax.scale_by_learning_rate(rate))
@@ -92,7 +92,12 @@ def test_the_streams_of_a_run_are_shared_by_what_must_be_paired():
         tiny("mha", task={"task_seed": 3}),
         tiny("mha", model_width=32),
     ]
-    apart = [tiny("mha", seed=1), tiny("mha", num_rules=4), tiny("rnn"), tiny("mha", task={"search_version": 2})]
+    apart = [
+        tiny("mha", seed=1),
+        tiny("mha", num_rules=4),
+        tiny("rnn"),
+        tiny("mha", task={"search_version": 2}),
+    ]
     seeds = Trainer(base).data(base).seeds
     assert len({tuple(words) for words in np.asarray(seeds)}) == len(Purpose)
     for other in paired:
