@@ -20,6 +20,29 @@ def uniform(random: np.random.Generator, shape: tuple[int, ...], fan_in: int) ->
     return bound * (2 * random.random(shape, np.float32) - 1)  # pyright: ignore[reportReturnType]
 
 
+@jax.custom_vjp
+def product(x: Float[Array, "... i"], weight: Float[Array, "i o"]) -> Float[Array, "... o"]:
+    """x @ weight, with a gradient that reads its operands as they lie in memory.
+
+    JAX's own gets the weight's gradient as the transpose of a product, for which XLA's CPU compiler first copies
+    the output's gradient, transposed: measured up to twenty times slower than the product itself.
+    """
+    return x @ weight
+
+
+def _product_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
+    return product(x, weight), (x, weight)
+
+
+def _product_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, weight = operands
+    inputs, outputs = weight.shape
+    return gradient @ weight.T, x.reshape(-1, inputs).T @ gradient.reshape(-1, outputs)
+
+
+product.defvjp(_product_forward, _product_backward)
+
+
 def add_bias(x: Float[Array, "... o"], bias: Float[Array, " o"] | None) -> Float[Array, "... o"]:
     """Adds a bias to the trailing axes that it has."""
     return x if bias is None else x + jnp.broadcast_to(bias, x.shape)
@@ -41,7 +64,7 @@ class Linear(eqx.Module):
 
     def __call__(self, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
         """Applies the map to the last axis."""
-        return add_bias(x @ self.weight, self.bias)
+        return add_bias(product(x, self.weight), self.bias)
 
 
 class TwoLayer(eqx.Module):
@@ -81,7 +104,7 @@ class FanOut(eqx.Module):
     def __call__(self, x: Float[Array, "... i"]) -> Float[Array, "... M o"]:
         """Applies every module's map to the shared last axis."""
         inputs, modules, outputs = self.weight.shape
-        y = x @ self.weight.reshape(inputs, modules * outputs)
+        y = product(x, self.weight.reshape(inputs, modules * outputs))
         return add_bias(y.reshape(*x.shape[:-1], modules, outputs), self.bias)
 
 
@@ -112,5 +135,5 @@ class PerModule(eqx.Module):
         """
         modules, inputs, outputs = self.weight.shape
         gated = (x * gates[..., None]).reshape(*x.shape[:-2], modules * inputs)
-        mixed = gated @ self.weight.reshape(modules * inputs, outputs)
-        return mixed if self.bias is None else mixed + gates @ self.bias
+        mixed = product(gated, self.weight.reshape(modules * inputs, outputs))
+        return mixed if self.bias is None else mixed + product(gates, self.bias)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, Key
 from modbench.core.spec import RunSpec
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
-from modbench.models.layers import FanOut, PerModule, TwoLayer
+from modbench.models.layers import FanOut, PerModule, TwoLayer, product
 from modbench.models.routing import Router, Seen, Sizes
 
 
@@ -35,7 +35,7 @@ class _Ends(eqx.Module):
         """Both numbers by one shared encoder, and the rule code; also the encoded rule code alone."""
         numbers = self.encode_number(inputs[..., None]).reshape(inputs.shape[0], -1)
         # There are only R different codes: encode each once, then pick.
-        rules = code @ self.encode_rule(jnp.eye(code.shape[1]))
+        rules = product(code, self.encode_rule(jnp.eye(code.shape[1])))
         return jnp.concatenate([numbers, rules], axis=-1), rules
 
 

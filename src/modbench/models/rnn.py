@@ -7,12 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from modbench.core.spec import RunSpec
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
-from modbench.models.layers import FanOut, TwoLayer, uniform
+from modbench.models.layers import FanOut, TwoLayer, add_bias, uniform
+from modbench.models.recurrence import recur
 from modbench.models.routing import Router, Seen, Sizes
 
 
@@ -81,14 +82,16 @@ class RnnMonolithic(Model):
         """See `Model`; a step depends on the past alone, so `length` changes nothing."""
         del key, length
         seen = jnp.concatenate([inputs, rule_code(rule, self.num_rules)], axis=-1)
-        driven = self.from_input(self.ends.encode(seen.swapaxes(0, 1)))
+        drive = self.from_input(self.ends.encode(seen.swapaxes(0, 1)))
+        drive = add_bias(drive, self.from_hidden.bias).reshape(*drive.shape[:-2], -1)
+        width, blocks, _ = self.from_hidden.weight.shape
 
-        def step(state: tuple, drive: Float[Array, "B 4 h"]) -> tuple[tuple, Float[Array, "B h"]]:
-            state = _cell(drive + self.from_hidden(state[0]), state[1])
-            return state, state[0]
+        def step(params: None, drive: Array, given: None, recurrent: Array, cell: Array) -> tuple:
+            del params, given
+            hidden, cell = _cell((drive + recurrent).reshape(-1, blocks, width), cell)
+            return hidden, cell, None
 
-        start = jnp.zeros((inputs.shape[0], self.from_hidden.weight.shape[-1]))
-        _, hidden = jax.lax.scan(step, (start, start), driven)
+        hidden, _ = recur(step, None, self.from_hidden.weight.reshape(width, -1), drive, None)
         return Output(self.ends.decode_steps(hidden), None)
 
 
@@ -138,26 +141,24 @@ class RnnModular(Model):
         """See `Model`; a step depends on the past alone, so `length` changes nothing."""
         del length
         inputs, code = inputs.swapaxes(0, 1), rule_code(rule.swapaxes(0, 1), self.num_rules)
-        driven = self.from_input(self.ends.encode(jnp.concatenate([inputs, code], axis=-1)))
+        drive = self.from_input(self.ends.encode(jnp.concatenate([inputs, code], axis=-1)))
         known = None if self.router.reads_modules else self.router(Seen(code, None, inputs), key)
         keys = None if key is None or known is not None else jax.random.split(key, inputs.shape[0])
-        width = self.from_hidden.weight.shape[0]
+        params, router = eqx.partition(self.router, eqx.is_array)
+        width, modules, _ = self.from_hidden.weight.shape
 
-        def step(state: tuple, now: tuple) -> tuple[tuple, tuple]:
-            drive, code, inputs, gates, key = now
-            hidden, cell = state
-            recurrent = self.from_hidden(hidden)
-            blocks = (drive + recurrent).reshape(*drive.shape[:-1], 4, width)
+        def step(params: PyTree, learned: tuple, given: tuple, recurrent: Array, cell: Array) -> tuple:
+            (drive, gates), (code, inputs, key) = learned, given
+            recurrent = recurrent.reshape(drive.shape)
+            blocks = (drive + recurrent).reshape(-1, modules, 4, width)
             module_hidden, module_cell = _cell(blocks, cell[:, None, :])
             if gates is None:
                 features = jax.nn.relu(jnp.concatenate([drive, recurrent], axis=-1))
-                gates = self.router(Seen(code, None, inputs, features, lambda: module_hidden), key)
-            mixed = (
-                jnp.einsum("bm,bmh->bh", gates, module_hidden),
-                jnp.einsum("bm,bmh->bh", gates, module_cell),
-            )
-            return mixed, (mixed[0], gates)
+                seen = Seen(code, None, inputs, features, lambda: module_hidden)
+                gates = eqx.combine(params, router)(seen, key)
+            weights = gates[..., None]
+            return (weights * module_hidden).sum(axis=1), (weights * module_cell).sum(axis=1), gates
 
-        start = jnp.zeros((inputs.shape[1], width))
-        _, (hidden, gates) = jax.lax.scan(step, (start, start), (driven, code, inputs, known, keys))
+        weight = self.from_hidden.weight.reshape(width, -1)
+        hidden, gates = recur(step, params, weight, (drive, known), (code, inputs, keys))
         return Output(self.ends.decode_steps(hidden), gates.swapaxes(0, 1))
