@@ -13,15 +13,13 @@ from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
 from modbench.analysis import model_title, with_settings
-from modbench.analysis.summary import GROUP, groups
+from modbench.analysis.summary import GROUP, groups, planned_runs
 from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.style import COLOURS, HEAT, Heading, Margins, frame, look, nothing
 from modbench.store.table import Tables
 
 TITLE = "Who does what: activation matrices of single runs"
-NOTE = (
-    "white 0, dark blue 1; each panel the run of median alignment, modules reordered to match the rules best"
-)
+NOTE = "the darker, the closer to 1; each panel the run of median alignment, modules reordered to match rules best"
 COLUMNS = [*GROUP, "run_id", "task_seed", "seed", "encoder_width", "alignment", "collapse_worst", "num_candidates",
            "rule", "position", "module", "probability"]  # fmt: skip
 MOST_NUMBERED = 5
@@ -33,14 +31,19 @@ def prepare_activation(tables: Tables, checkpoint: str = "last") -> FigureData:
     Returns:
         A row per entry of a matrix: `setting`, `num_rules`, `model`, `run_id`, `task_seed`, `seed`,
         `encoder_width`, `alignment`, `collapse_worst`, `num_candidates` (finished runs it was chosen from), `rule`,
-        `position` (column in the picture), `module` (column in the stored matrix), `probability`.
+        `position` (column in the picture), `module` (column in the stored matrix), `probability`. Where no run
+        has finished there is one row without a number.
     """
     tables = with_settings(tables)
     runs = tables.runs[(tables.runs["checkpoint"] == checkpoint) & (tables.runs["status"] == "done")]
     activations = tables.activations[tables.activations["checkpoint"] == checkpoint]
     matrices = dict(zip(activations["run_id"], activations["matrix"], strict=True))
     candidates = runs[runs["run_id"].isin(matrices.keys()) & runs["alignment"].notna()]
-    parts = []
+    planned = planned_runs(tables)
+    wanted = planned.loc[planned["scores"] != "none", list(GROUP)].drop_duplicates()
+    without = wanted.merge(candidates[list(GROUP)].drop_duplicates(), how="left", indicator=True)
+    without = without[without.pop("_merge") == "left_only"]
+    parts = [without.assign(num_candidates=0).reindex(columns=COLUMNS)] if len(without) else []
     for key, group in groups(candidates, GROUP):
         ranked = group.sort_values(["alignment", "run_id"])
         run = ranked.iloc[(len(ranked) - 1) // 2]
@@ -79,8 +82,8 @@ def draw_activation(data: FigureData, *, compact: bool = False) -> Figure:
 
     A single number of rules gives one row of models instead.
     """
-    if data.frame.empty:
-        return nothing(TITLE, data.footer(intervals=False))
+    if data.frame["probability"].isna().all() and not compact:
+        return nothing(Heading(TITLE, data.footer(intervals=False)))
     rules, settings = sorted(data.present("num_rules")), data.present("setting")
     runs = dict(list(data.frame.groupby(list(GROUP))))
     rows = dict.fromkeys(
@@ -96,6 +99,9 @@ def draw_activation(data: FigureData, *, compact: bool = False) -> Figure:
         for axes, (setting, R, model) in zip(grid, panels, strict=True):
             run = runs.get((setting, R, model))
             if run is None:
+                axes.axis("off")
+                continue
+            if run["probability"].isna().all():
                 axes.axis("off")
                 axes.text(0.5, 0.5, f"{model_title(model)}, {R} rules:\nno finished run", ha="center", va="center",
                           color=COLOURS["muted"], fontsize=7.5)  # fmt: skip
@@ -133,12 +139,12 @@ CARD = FigureCard(
     prepare=prepare_activation,
     draw=draw_activation,
     caption=(
-        "How often each module (column) is used under each rule (row), from white, never, to dark blue, "
-        "always. A diagonal is perfect specialisation, a pale column an unused module (collapse), a blurred "
-        "row a rule that is shared. Modules are interchangeable, so an average would blur them all: each "
-        "panel is a single run, the one of median alignment, with modules reordered to match the rules as "
-        "well as they can. Collapse here is Collapse-Worst."
+        "How often each module (column) is used under each rule (row): the stronger the blue, the more often. A "
+        "diagonal is perfect specialisation, an empty column an unused module (collapse), a blurred row a shared "
+        "rule. Modules are interchangeable, so an average would blur them all: each panel is a single run, the one "
+        "of median alignment, with modules reordered to match the rules as well as they can. Collapse here is "
+        "Collapse-Worst."
     ),
-    panels=("setting", "num_rules"),
+    panels=("setting", "num_rules", "model"),
     per_setting=True,
 )

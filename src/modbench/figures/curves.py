@@ -36,7 +36,8 @@ def prepare_curves(tables: Tables) -> FigureData:
         Columns `setting`, `kind`, `num_rules`, `model`, `step`, `mean`, `low`, `high`, `num_runs`.
     """
     tables = with_settings(tables)
-    done = tables.curves[tables.curves["status"] == "done"]
+    needed = ["run_id", "kind", *GROUP, "task_seed", "seed", "step", "error"]
+    done = tables.curves.loc[tables.curves["status"] == "done", needed]
     parts = []
     for key, group in groups(done, ["kind", *GROUP]):
         table = group.pivot(index="run_id", columns="step", values="error")
@@ -58,7 +59,7 @@ def prepare_curves(tables: Tables) -> FigureData:
 def draw_curves(data: FigureData, *, compact: bool = False) -> Figure:
     """A row per setting, a panel per number of rules."""
     if data.frame["mean"].isna().all():
-        return nothing(TITLE, data.footer())
+        return nothing(None if compact else Heading(TITLE, data.footer()))
     settings, rules = data.present("setting"), sorted(data.present("num_rules"))
     models, styles = data.present("model"), model_styles(data.models)
     alone = len(settings) == 1

@@ -45,7 +45,7 @@ def draw_error(data: FigureData, *, compact: bool = False) -> Figure:
         (setting, quantity) for setting in data.present("setting") for quantity in data.present("quantity")
     ]
     if data.frame["mean"].isna().all():
-        return nothing(TITLE, data.footer())
+        return nothing(None if compact else Heading(TITLE, data.footer()))
     styles = model_styles(data.models)
     models = data.present("model")
     with look():

@@ -51,7 +51,7 @@ def prepare_improvement(tables: Tables, checkpoint: str = "last") -> FigureData:
 def draw_improvement(data: FigureData, *, compact: bool = False) -> Figure:
     """A panel per baseline and shift, in it a row per setting and a point per model; the middle is even odds."""
     if not (data.frame["num_pairs"] > 0).any():
-        return nothing(TITLE, data.footer())
+        return nothing(None if compact else Heading(TITLE, data.footer()))
     styles = model_styles(data.models)
     baselines, quantities, settings = (
         data.present("baseline"),

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from modbench.analysis import random_value, summarise, with_settings
-from modbench.analysis.summary import COUNTS, groups, planned_runs
+from modbench.analysis import random_baselines, summarise, with_settings
+from modbench.analysis.summary import COUNTS
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.style import (
@@ -32,30 +32,20 @@ def prepare_metrics(tables: Tables, checkpoint: str = "last") -> FigureData:
 
     Returns:
         Columns `setting`, `num_rules`, `model`, `quantity`, `mean`, `low`, `high`, and the counts. Rows of
-        model `"random"` hold the value of uniform routing, for as many modules as the setting's models
-        have, or as rules where they differ in that.
+        model `"random"` hold the values of uniform routing.
     """
     tables = with_settings(tables)
     summary = summarise(tables, METRICS, checkpoint=checkpoint)
-    planned = planned_runs(tables)
-    rows = []
-    for key, group in groups(planned[planned["num_modules"].notna()], ["setting", "num_rules"]):
-        numbers, R = group["num_modules"].unique(), int(key["num_rules"])
-        M = int(numbers[0]) if len(numbers) == 1 else None
-        rows += [
-            {**key, "model": RANDOM, "quantity": name, "mean": random_value(name, R, M)} for name in METRICS
-        ]
-    if rows:
-        summary = pd.concat(
-            [summary.astype(dict.fromkeys(COUNTS, "Int64")), pd.DataFrame(rows)], ignore_index=True
-        )
+    random = random_baselines(tables).assign(model=RANDOM)
+    if len(random):
+        summary = pd.concat([summary.astype(dict.fromkeys(COUNTS, "Int64")), random], ignore_index=True)
     return FigureData.of(tables, summary)
 
 
 def draw_metrics(data: FigureData, *, compact: bool = False) -> Figure:
     """A row per setting, a panel per metric; all metrics run from 0, the best, to 1."""
     if data.frame.loc[data.frame["model"] != RANDOM, "mean"].isna().all():
-        return nothing(TITLE, data.footer())
+        return nothing(None if compact else Heading(TITLE, data.footer()))
     settings, quantities = data.present("setting"), data.present("quantity")
     models, styles = data.present("model"), model_styles(data.models)
     alone = len(settings) == 1

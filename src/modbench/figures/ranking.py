@@ -58,7 +58,7 @@ def prepare_ranking(tables: Tables, checkpoint: str = "last") -> FigureData:
 def draw_ranking(data: FigureData, *, compact: bool = False) -> Figure:
     """A panel per contest and shift, in it a bar per setting, cut by the share of cells that each model wins."""
     if not (data.frame["num_cells"] > 0).any():
-        return nothing(TITLE, data.footer(intervals=False))
+        return nothing(None if compact else Heading(TITLE, data.footer(intervals=False)))
     styles = model_styles(data.models)
     contests, quantities = data.present("contest"), data.present("quantity")
     panels = [(contest, quantity) for contest in contests for quantity in quantities]

@@ -20,7 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from modbench.analysis.settings import base_model, model_title, models_in_order
 
@@ -77,7 +77,7 @@ RC: dict[Any, Any] = {
     "legend.fontsize": 8.5,
     "legend.frameon": False,
     "lines.linewidth": 1.5,
-    "lines.markersize": 5.5,
+    "lines.markersize": 6,
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
     "svg.hashsalt": "modbench",
@@ -282,6 +282,7 @@ def value_axis(axes: Axes, values: np.ndarray, logarithmic: bool) -> None:
         axes.set_yscale("log")
         axes.set_ylim(positive.min() / 1.4, positive.max() * 1.4)
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
         axes.set_ylim(0, (finite.max() if len(positive) else 1.0) * 1.08)
@@ -293,10 +294,10 @@ def spans_decades(values: np.ndarray) -> bool:
     return len(positive) > 1 and positive.max() / positive.min() > 6
 
 
-def nothing(title: str, footer: str) -> Figure:
+def nothing(heading: Heading | None) -> Figure:
     """What is drawn where there is nothing to draw."""
     with look():
-        figure, (axes,) = frame(1, 1, (5.0, 1.0), Margins(0, 0, 0, 0), Heading(title, footer))
+        figure, (axes,) = frame(1, 1, (5.0, 1.0), Margins(0, 0, 0, 0), heading)
         axes.axis("off")
         axes.text(0.5, 0.5, "No finished run to show yet.", ha="center", va="center", color=COLOURS["muted"])
     return figure

@@ -1,0 +1,170 @@
+"""The page: everything put together, rendered, and written at once."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from modbench import __version__
+from modbench.analysis import model_title, settings_in_order, with_settings
+from modbench.analysis.intervals import LEVEL
+from modbench.analysis.summary import planned_runs
+from modbench.core.errors import MachineError, RequestError
+from modbench.core.quantities import METRICS, QUANTITIES
+from modbench.figures import FIGURES, FigureCard, FigureData, model_styles
+from modbench.figures.style import COLOURS
+from modbench.report.facts import MOST_LISTED, failures, families, gaps, machine, totals
+from modbench.report.guide import FORMULAS, examples
+from modbench.report.scores import scores
+from modbench.report.svg import inline_svg, marker_svg
+from modbench.store.table import Tables
+
+DARK = {
+    "ink": "#e6e9ed",
+    "muted": "#a2abb6",
+    "grid": "#2c333b",
+    "paper": "#14181d",
+    "grey": "#a5adb8",
+    "vermillion": "#f07f3c",
+    "amber": "#f4b73f",
+    "blue": "#4ba3e3",
+    "purple": "#d28fc3",
+    "green": "#2fc49b",
+    "sky": "#86ccf5",
+    "brown": "#c09a8f",
+}
+"""The colours of `modbench.figures.style.COLOURS` on a dark screen."""
+
+
+CHOSEN_BY_RULES = ("activation",)
+"""Figures of which the page shows one number of rules at a time; others have few panels, and show all."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing of a figure: for which setting and number of rules it is shown, None for all."""
+
+    svg: Markup
+    setting: int | None
+    num_rules: int | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A figure of the page: its card, its panels, what it rests on, and whether markers have a legend."""
+
+    card: FigureCard
+    panels: list[Panel]
+    basis: str
+
+
+def write_report(tables: Tables, path: str | Path, provenance: Mapping[str, Any] | None = None) -> Path:
+    """Writes one HTML page that holds everything: no other file, no network.
+
+    Args:
+        tables: as loaded.
+        path: of the page; a file that is there is replaced, in one step.
+        provenance: what else the page shall say about where its numbers come from, such as the command; name ->
+            value, shown as given. `"title"` becomes the page's headline.
+
+    Returns:
+        The path.
+
+    Raises:
+        RequestError: the path is a folder.
+        MachineError: the page cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise RequestError(f"the report must be a file, got the folder {str(path)!r}")
+    html = render(tables, provenance or {})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(html)
+            Path(beside).chmod(0o644)
+            Path(beside).replace(path)
+        finally:
+            Path(beside).unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineError(f"cannot write the report to {str(path)!r}: {error.strerror or error}") from None
+    return path
+
+
+def render(tables: Tables, provenance: Mapping[str, Any]) -> str:
+    """The page's HTML; see `write_report`."""
+    tables = with_settings(tables)
+    planned = planned_runs(tables)
+    settings = settings_in_order(planned)
+    rules = sorted(int(R) for R in planned["num_rules"].unique())
+    styles = model_styles(planned["model"])
+    said = dict(provenance)
+    context = {
+        "title": str(said.pop("title", "modbench report")),
+        "version": __version__,
+        "settings": settings,
+        "rules": rules,
+        "totals": totals(tables),
+        "families": families(tables),
+        "failures": failures(tables).to_dict("records"),
+        "gaps": gaps(tables).to_dict("records"),
+        "most_listed": MOST_LISTED,
+        "damaged": [str(getattr(damage, "file", damage)) for damage in tables.damaged],
+        "retired": tables.retired,
+        "legend": [(model_title(model), marker_svg(style)) for model, style in styles.items()],
+        "scores": scores(tables, styles),
+        "sections": [_section(card, tables, settings) for card in FIGURES.values()],
+        "level": f"{100 * LEVEL:.0f}",
+        "quantities": [QUANTITIES[name] for name in METRICS],
+        "formulas": FORMULAS,
+        "examples": examples(),
+        "machine": machine(tables),
+        "provenance": said,
+        "model_title": model_title,
+        "light": COLOURS,
+        "dark": DARK,
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("modbench", "report"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("page.html.j2").render(context)
+
+
+def _section(card: FigureCard, tables: Tables, settings: list[str]) -> Section:
+    data = card.prepare(tables)
+    panels = []
+    for index, (where, part) in enumerate(_parts(card, data)):
+        figure = card.draw(part, compact=True)
+        label = ", ".join([card.title, *(str(value) for value in where.values())])
+        setting = where.get("setting")
+        panels.append(
+            Panel(
+                inline_svg(figure, f"{card.name}{index}", label),
+                None if setting is None else settings.index(setting),
+                int(where["num_rules"]) if card.name in CHOSEN_BY_RULES else None,
+            )
+        )
+    return Section(card, panels, data.footer(intervals=card.name not in ("ranking", "activation")))
+
+
+def _parts(card: FigureCard, data: FigureData) -> Iterator[tuple[dict[str, Any], FigureData]]:
+    """The parts of a figure's data that have something to show, with what they are parts of."""
+
+    def split(
+        where: dict[str, Any], part: FigureData, columns: tuple[str, ...]
+    ) -> Iterator[tuple[dict, FigureData]]:
+        if not columns:
+            yield where, part
+            return
+        for value in part.present(columns[0]):
+            yield from split({**where, columns[0]: value}, part.only(**{columns[0]: value}), columns[1:])
+
+    yield from split({}, data, card.panels)

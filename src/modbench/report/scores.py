@@ -1,0 +1,173 @@
+"""The score table: per setting and number of rules, every model's errors and routing, beside Random."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from modbench.analysis import count_runs, model_title, random_baselines, summarise, with_settings
+from modbench.analysis.summary import ERRORS, GROUP, groups
+from modbench.core.quantities import QUANTITIES, error_unit
+from modbench.figures.style import ModelStyle
+from modbench.report.svg import marker_svg
+from modbench.store.table import Tables
+
+QUANTITIES_SHOWN = ("error_id", "error_ood", "collapse_worst", "alignment", "inverse_mutual_information")
+GIVEN = "gt-modular"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number with its interval; positions are percentages along its column's bar, None where there is none.
+
+    Attributes:
+        value: the mean, as text; empty where the quantity does not exist for the model.
+        interval: bounds as text; empty where no interval can be had.
+        at: position of the mean.
+        low: position of the lower bound.
+        high: position of the upper bound.
+        random: position of the value of Random.
+        best: whether it is the lowest of the models that find their routing themselves.
+    """
+
+    value: str = ""
+    interval: str = ""
+    at: float | None = None
+    low: float | None = None
+    high: float | None = None
+    random: float | None = None
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model: name, marker, what is behind it, and a cell per quantity of `QUANTITIES_SHOWN`."""
+
+    title: str
+    colour: str
+    marker: Markup
+    parameters: str
+    runs: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score table: of one setting and number of rules. `columns` are headings."""
+
+    setting: str
+    num_rules: int
+    columns: list[str]
+    rows: list[Row]
+
+
+def scores(tables: Tables, styles: dict[str, ModelStyle]) -> list[Score]:
+    """All score tables of a store, in reporting order.
+
+    Args:
+        tables: as loaded.
+        styles: of all its models.
+    """
+    tables = with_settings(tables)
+    summary = summarise(tables, QUANTITIES_SHOWN, by=("setting", "kind", "num_rules", "model"))
+    counts = count_runs(tables).set_index(list(GROUP)).to_dict("index")
+    sizes = tables.runs.groupby(list(GROUP))["num_parameters"].agg(["min", "max"]).to_dict("index")
+    random = random_baselines(tables).set_index(["setting", "num_rules", "quantity"])["mean"].to_dict()
+    found = []
+    for key, group in groups(summary, ["setting", "kind", "num_rules"]):
+        setting, kind, R = key["setting"], key["kind"], int(key["num_rules"])
+        scales = [_Scale.of(group, name, kind, random.get((setting, R, name))) for name in QUANTITIES_SHOWN]
+        rows = []
+        for named, numbers in groups(group, ["model"]):
+            model = named["model"]
+            behind = (setting, R, model)
+            by_quantity = {str(row["quantity"]): row for _, row in numbers.iterrows()}
+            rows.append(
+                Row(
+                    title=model_title(model),
+                    colour=styles[model].colour,
+                    marker=marker_svg(styles[model]),
+                    parameters=_sizes(*sizes[behind].values()) if behind in sizes else "",
+                    runs=_runs(*counts[behind].values()),
+                    cells=[scale.cell(by_quantity.get(scale.name)) for scale in scales],
+                )
+            )
+        rows.append(
+            Row("Random", "ink", Markup(), "", "uniform routing", [scale.random_cell() for scale in scales])
+        )
+        columns = [QUANTITIES[name].title + _unit(name, kind) for name in QUANTITIES_SHOWN]
+        found.append(Score(setting, R, columns, rows))
+    return found
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """A column of a score table: how its numbers are written, and where they lie along its bar."""
+
+    name: str
+    kind: str
+    top: float
+    lowest: float
+    random: float | None
+
+    @classmethod
+    def of(cls, group: pd.DataFrame, name: str, kind: str, random: float | None) -> Self:
+        rows = group[group["quantity"] == name]
+        own = rows.loc[rows["model"] != GIVEN, "mean"]
+        # An interval that is much wider than the means differ must not press them together at zero.
+        top = min(rows[["mean", "high"]].max(axis=None), 3 * rows["mean"].max()) if name in ERRORS else 1.0
+        return cls(
+            name,
+            kind,
+            float(top) if top > 0 else 1.0,
+            float(own.min()) if own.notna().any() else np.nan,
+            random,
+        )
+
+    def cell(self, row: pd.Series | None) -> Cell:
+        if row is None:
+            return Cell()
+        mean, low, high = float(row["mean"]), float(row["low"]), float(row["high"])
+        if not np.isfinite(mean):
+            return Cell(value="no finished run")
+        bounded = np.isfinite(low) and np.isfinite(high)
+        return Cell(
+            value=self.text(mean),
+            interval=f"{self.text(low)} to {self.text(high)}" if bounded else "",
+            at=self.place(mean),
+            low=self.place(low) if bounded else None,
+            high=self.place(high) if bounded else None,
+            random=None if self.random is None else self.place(self.random),
+            best=row["model"] != GIVEN and self.text(mean) == self.text(self.lowest),
+        )
+
+    def random_cell(self) -> Cell:
+        return (
+            Cell()
+            if self.random is None
+            else Cell(value=self.text(self.random), random=self.place(self.random))
+        )
+
+    def place(self, value: float) -> float:
+        return round(min(max(100 * value / self.top, 0.0), 100.0), 1)
+
+    def text(self, value: float) -> str:
+        if self.name not in ERRORS:
+            return f"{value:.2f}"
+        return f"{value:.1f}" if self.kind == "classification" else f"{value:#.3g}".rstrip(".")
+
+
+def _unit(name: str, kind: str) -> str:
+    return f", {error_unit(kind)}" if name in ERRORS else ""
+
+
+def _sizes(least: int, most: int) -> str:
+    return f"{least:,} parameters" if least == most else f"{least:,} to {most:,} parameters"
+
+
+def _runs(num_runs: int, num_failed: int, num_missing: int) -> str:
+    parts = [f"{num_runs:,} run{'s' * (num_runs != 1)}"]
+    parts += [f"{num_failed:,} failed"] * (num_failed > 0) + [f"{num_missing:,} missing"] * (num_missing > 0)
+    return ", ".join(parts)

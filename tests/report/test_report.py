@@ -1,0 +1,220 @@
+"""The page: complete, self-contained, escaped, sensible with little in it, and written in one step."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+import synthetic_results
+from modbench.core.errors import MachineError, RequestError
+from modbench.core.quantities import METRICS
+from modbench.figures import FIGURES
+from modbench.figures.style import COLOURS
+from modbench.report import write_report
+from modbench.report.guide import FORMULAS, examples
+from modbench.report.page import DARK
+
+VOID = {"meta", "br", "input", "link", "img", "hr"}
+
+
+class Page(HTMLParser):
+    """Reads a page, checking that its tags nest and its ids differ."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.open, self.ids, self.attributes, self.text, self.tags = [], [], [], [], []
+        self.feed(html)
+        assert self.open == []
+        assert len(set(self.ids)) == len(self.ids)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, *pair) for pair in attrs]
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    return synthetic_results.tables(
+        tmp_path_factory.mktemp("report") / "store",
+        synthetic_results.specs(kinds=("regression", "classification"), rules=(2, 4), task_seeds=range(2)),
+        failed=lambda s: s.seed == 1 and s.task.task_seed == 1 and s.model.name == "modular",
+        missing=lambda s: s.model.name == "modular-op" and s.task.num_rules == 4,
+        points=5,
+    )
+
+
+@pytest.fixture(scope="module")
+def html(tables, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "new" / "report.html"
+    provenance = {"title": "Quick", "Command": "modbench run quick", "Odd": "<script>alert(1)</script>"}
+    assert write_report(tables, path, provenance) == path
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+    return path.read_text(encoding="utf-8")
+
+
+def test_sections_come_in_the_order_of_a_reader(html):
+    page = Page(html)
+    sections = [value for tag, name, value in page.attributes if tag == "section" and name == "id"]
+    assert sections == ["run", "answer", "figures", "read", "provenance"]
+    figures = [value for tag, name, value in page.attributes if tag == "figure" and name == "id"]
+    assert figures == list(FIGURES)
+
+
+def test_the_page_needs_nothing_but_itself(html):
+    page = Page(html)
+    assert not {"script", "link", "iframe", "img", "object"} & set(page.tags)
+    for tag, name, value in page.attributes:
+        if name in ("src", "href", "xlink:href"):
+            assert value.startswith(("#", "data:image/png;base64,")), (tag, name, value[:60])
+    assert not re.search(r"@import|url\((?!#)", html)
+    assert set(re.findall(r"https?://[^\s\"'<)]+", html)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+
+
+def test_every_reference_inside_a_figure_leads_somewhere(html):
+    ids = set(Page(html).ids)
+    used = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', html)
+    assert used
+    assert {one or other for one, other in used} <= ids
+
+
+def test_counts_failures_and_gaps_are_said_first(html):
+    head = html[: html.index('id="answer"')]
+    assert "<b>52</b> runs finished" in head
+    assert "<b>4</b> failed" in head
+    assert "<b>8</b> missing" in head
+    assert "the loss became NaN at step 700" in head
+
+
+def test_the_score_table_has_models_random_and_intervals(html):
+    answer = html[html.index('id="answer"') : html.index('id="figures"')]
+    assert answer.count("<table") == 4  # two kinds, two numbers of rules
+    for name in ("Monolithic", "Modular", "Modular-op", "GT-Modular", "Random"):
+        assert answer.count(f'"name">{name}</span>') == 4
+    assert "no finished run" in answer
+    assert re.search(r"<small>\d+\.\d+ to \d+\.\d+</small>", answer)
+    assert "1.00" in answer
+
+
+def test_the_lowest_learnt_mean_is_marked(html):
+    answer = html[html.index('id="answer"') : html.index('id="figures"')]
+    first = answer[: answer.index("</table>")]
+    rows = {re.search(r'class="name">([^<]+)', row)[1]: row for row in first.split("<tr")[2:]}
+    numbers = {
+        name: float(found[1])
+        for name, row in rows.items()
+        if (found := re.search(r'class="value">([\d.]+)', row)) and name not in ("Random", "GT-Modular")
+    }
+    best = min(numbers, key=numbers.__getitem__)
+    assert [name for name in numbers if re.search(r'in distribution[^>]*class="best"', rows[name])] == [best]
+
+
+def test_provenance_is_shown_and_everything_is_escaped(html):
+    assert "<h1>Quick</h1>" in html
+    assert "modbench run quick" in html
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_names_with_markup_are_text(tables, tmp_path):
+    name = "<b onload=x>&amp;'\"</b>+softmax"
+    swap = {"modular-op": name}
+
+    def renamed(table):
+        return table.assign(model=table["model"].replace(swap))
+
+    odd = replace(tables, **{part: renamed(getattr(tables, part)) for part in (
+        "runs", "curves", "performance", "activations", "missing")})  # fmt: skip
+    page = write_report(odd, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<b onload" not in page
+    assert name in "".join(Page(page).text)
+
+
+def test_colours_follow_the_page(html):
+    figures = html[html.index('id="figures"') : html.index('id="read"')]
+    assert not set(re.findall(r"#[0-9a-f]{6}\b", figures)) & set(COLOURS.values())
+    assert "var(--vermillion)" in figures
+    assert DARK.keys() == COLOURS.keys()
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_numbers_in_the_texts_of_figures_are_not_rounded():
+    from modbench.figures.style import Heading, Margins, frame, look
+    from modbench.report.svg import inline_svg
+
+    with look():
+        figure, (axes,) = frame(1, 1, (3, 2), Margins(), Heading("0.00512 & <more>", ""))
+        axes.set_xticks([])
+    svg = inline_svg(figure, "x", 'a "label"')
+    assert "0.00512 &amp; &lt;more&gt;" in svg
+    assert 'aria-label="a &#34;label&#34;"' in svg
+
+
+@pytest.mark.parametrize("case", ["empty", "failed", "missing", "one model", "one run"])
+def test_stores_with_little_in_them(tmp_path, case):
+    runs = {
+        "empty": [],
+        "one model": synthetic_results.specs(models=("monolithic",)),
+        "one run": synthetic_results.specs(models=("modular",), rules=(2,), task_seeds=[0], seeds=[0]),
+    }.get(case, synthetic_results.specs(rules=(2,)))
+    tables = synthetic_results.tables(
+        tmp_path / "store", runs, failed=lambda s: case == "failed", missing=lambda s: case == "missing"
+    )
+    html = write_report(tables, tmp_path / "report.html").read_text(encoding="utf-8")
+    text = " ".join("".join(Page(html).text).split())
+    if case in ("empty", "failed", "missing"):
+        assert "nothing to compare" in text
+    if case == "one run":
+        assert "no interval: one run" in text
+        assert "no intervals: a single task seed and seed" in text
+    if case == "empty":
+        assert "holds no run and no plan" in text
+    assert not re.search(r"\bnan\b", text.replace("became NaN", "").lower())
+
+
+def test_a_page_is_replaced_in_one_step(tables, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    with pytest.raises(MachineError, match="No space left"):
+        write_report(tables, path)
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_folder_is_refused(tables, tmp_path):
+    with pytest.raises(RequestError, match="must be a file"):
+        write_report(tables, tmp_path)
+
+
+def test_every_metric_has_a_formula_and_the_examples_are_right():
+    assert set(FORMULAS) == set(METRICS)
+    perfect, mixed, uniform, collapsed = (
+        dict(zip(METRICS, example.values, strict=True)) for example in examples()
+    )
+    assert set(perfect.values()) == {0}
+    assert mixed["collapse_avg"] == pytest.approx(1 / 3)
+    assert mixed["alignment"] == pytest.approx(0.2625)
+    assert (uniform["alignment"], uniform["inverse_mutual_information"]) == pytest.approx((0.75, 1))
+    assert (collapsed["collapse_avg"], collapsed["collapse_worst"]) == pytest.approx((1, 1))
