@@ -6,7 +6,6 @@ Linear weights are (out, in) there; grouped ones (module, in, out) with a joint 
 from collections.abc import Mapping
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -69,9 +68,7 @@ def _mha(spec, model, weights):
     )
     itself = _linear(weights, "model.in_")
     if not spec.model.modular:
-        return eqx.tree_at(
-            lambda m: [m.itself, m.body], model, [itself, _two(weights, "model.out_proj")]
-        )
+        return eqx.tree_at(lambda m: [m.itself, m.body], model, [itself, _two(weights, "model.out_proj")])
     modules = spec.model.num_modules
     fan = FanOut(itself.weight.reshape(itself.weight.shape[0], modules, -1), itself.bias.reshape(modules, -1))
     hidden, _ = _grouped(weights, "model.out_proj.0", model.hidden.weight.shape[-1])
@@ -94,14 +91,15 @@ def _rnn(spec, model, weights):
         def cell(name):  # PyTorch's order of the gate blocks is i, f, g, o; ours i, f, o, g
             weight = weights[f"rnn.weight_{name}"].T.reshape(-1, 4, width)[:, [0, 1, 3, 2]]
             bias = weights[f"rnn.bias_{name}"].reshape(4, width)[[0, 1, 3, 2]]
-            return FanOut(jnp.asarray(weight), jnp.asarray(bias))
+            return Linear(jnp.asarray(weight.reshape(-1, 4 * width)), jnp.asarray(bias.reshape(-1)))
 
         return eqx.tree_at(lambda m: [m.from_input, m.from_hidden], model, [cell("ih"), cell("hh")])
     modules = spec.model.num_modules
 
     def cells(name):
-        weight = weights[f"rnn.{name}.weight"].T
-        return FanOut(jnp.asarray(weight.reshape(weight.shape[0], modules, -1)), None)
+        weight = weights[f"rnn.{name}.weight"].T  # modules, then blocks; ours are blocks, then modules
+        blocks = weight.reshape(weight.shape[0], modules, 4, -1).swapaxes(1, 2)
+        return Linear(jnp.asarray(blocks.reshape(weight.shape)), None)
 
     model = eqx.tree_at(lambda m: [m.from_input, m.from_hidden], model, [cells("i2h"), cells("h2h")])
     if "rnn.scorer.1.w" in weights:

@@ -22,7 +22,7 @@ def uniform(random: np.random.Generator, shape: tuple[int, ...], fan_in: int) ->
 
 @jax.custom_vjp
 def product(x: Float[Array, "... i"], weight: Float[Array, "i o"]) -> Float[Array, "... o"]:
-    """x @ weight, with a gradient that reads its operands as they lie in memory.
+    """The product x @ weight, with a gradient that reads its operands as they lie in memory.
 
     JAX's own gets the weight's gradient as the transpose of a product, for which XLA's CPU compiler first copies
     the output's gradient, transposed: measured up to twenty times slower than the product itself.

@@ -1,6 +1,7 @@
 """RNN bodies: an LSTM, or M LSTM cells that share one state and are mixed at every step (PAPER section 3).
 
-Axes: B sequences, N steps, M modules, h hidden width; the gate blocks of a cell are in the order i, f, o, g.
+Axes: B sequences, N steps, M modules, h hidden width. The gate blocks of a cell are in the order i, f, o, g; a
+cell map has blocks x modules x h outputs.
 """
 
 import equinox as eqx
@@ -12,7 +13,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from modbench.core.spec import RunSpec
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
-from modbench.models.layers import FanOut, TwoLayer, add_bias, uniform
+from modbench.models.layers import Linear, TwoLayer, add_bias, uniform
 from modbench.models.recurrence import recur
 from modbench.models.routing import Router, Seen, Sizes
 
@@ -40,24 +41,20 @@ class _Ends(eqx.Module):
 
 
 def _cell(
-    blocks: Float[Array, "... 4 h"], cell: Float[Array, "... h"]
-) -> tuple[Float[Array, "... h"], Float[Array, "... h"]]:
-    """The LSTM equations: c' = f c + i g, h' = o tanh(c')."""
-    i, f, o = (
-        jax.nn.sigmoid(blocks[..., 0, :]),
-        jax.nn.sigmoid(blocks[..., 1, :]),
-        jax.nn.sigmoid(blocks[..., 2, :]),
-    )
-    cell = f * cell + i * jnp.tanh(blocks[..., 3, :])
-    return o * jnp.tanh(cell), cell
+    blocks: Float[Array, "B 4 ..."], cell: Float[Array, "B ..."]
+) -> tuple[Float[Array, "B ..."], Float[Array, "B ..."]]:
+    """The LSTM equations: c' = f c + i g, h' = o tanh(c'). Blocks come first, so that each lies together."""
+    i, f, o, g = (jnp.squeeze(block, 1) for block in jnp.split(blocks, 4, axis=1))
+    cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(cell), cell
 
 
 class RnnMonolithic(Model):
     """One LSTM cell of width D with both biases."""
 
     ends: _Ends
-    from_input: FanOut
-    from_hidden: FanOut
+    from_input: Linear
+    from_hidden: Linear
     num_rules: int = eqx.field(static=True)
 
     @classmethod
@@ -66,8 +63,8 @@ class RnnMonolithic(Model):
         e, d = spec.model.encoder_width, spec.model.model_width
         return cls(
             _Ends.create(random, spec, d),
-            FanOut(uniform(random, (e, 4, d), d), uniform(random, (4, d), d)),
-            FanOut(uniform(random, (d, 4, d), d), uniform(random, (4, d), d)),
+            Linear(uniform(random, (e, 4 * d), d), uniform(random, (4 * d,), d)),
+            Linear(uniform(random, (d, 4 * d), d), uniform(random, (4 * d,), d)),
             spec.task.num_rules,
         )
 
@@ -83,15 +80,14 @@ class RnnMonolithic(Model):
         del key, length
         seen = jnp.concatenate([inputs, rule_code(rule, self.num_rules)], axis=-1)
         drive = self.from_input(self.ends.encode(seen.swapaxes(0, 1)))
-        drive = add_bias(drive, self.from_hidden.bias).reshape(*drive.shape[:-2], -1)
-        width, blocks, _ = self.from_hidden.weight.shape
+        drive = add_bias(drive, self.from_hidden.bias)
 
         def step(params: None, drive: Array, given: None, recurrent: Array, cell: Array) -> tuple:
             del params, given
-            hidden, cell = _cell((drive + recurrent).reshape(-1, blocks, width), cell)
+            hidden, cell = _cell((drive + recurrent).reshape(-1, 4, cell.shape[-1]), cell)
             return hidden, cell, None
 
-        hidden, _ = recur(step, None, self.from_hidden.weight.reshape(width, -1), drive, None)
+        hidden, _ = recur(step, None, self.from_hidden.weight, drive, None)
         return Output(self.ends.decode_steps(hidden), None)
 
 
@@ -99,8 +95,8 @@ class RnnModular(Model):
     """M LSTM cells without biases reading the same (h, c); the new h and c are gate-weighted sums over them."""
 
     ends: _Ends
-    from_input: FanOut
-    from_hidden: FanOut
+    from_input: Linear
+    from_hidden: Linear
     router: Router
     num_rules: int = eqx.field(static=True)
 
@@ -124,8 +120,8 @@ class RnnModular(Model):
         )
         return cls(
             _Ends.create(random, spec, hidden),
-            FanOut.create(random, e, modules, 4 * hidden, bias=False),
-            FanOut.create(random, hidden, modules, 4 * hidden, bias=False),
+            Linear.create(random, e, 4 * modules * hidden, bias=False),
+            Linear.create(random, hidden, 4 * modules * hidden, bias=False),
             Router.create(random, spec.model, sizes),
             spec.task.num_rules,
         )
@@ -145,20 +141,19 @@ class RnnModular(Model):
         known = None if self.router.reads_modules else self.router(Seen(code, None, inputs), key)
         keys = None if key is None or known is not None else jax.random.split(key, inputs.shape[0])
         params, router = eqx.partition(self.router, eqx.is_array)
-        width, modules, _ = self.from_hidden.weight.shape
+        width = self.from_hidden.weight.shape[0]
 
         def step(params: PyTree, learned: tuple, given: tuple, recurrent: Array, cell: Array) -> tuple:
             (drive, gates), (code, inputs, key) = learned, given
-            recurrent = recurrent.reshape(drive.shape)
-            blocks = (drive + recurrent).reshape(-1, modules, 4, width)
-            module_hidden, module_cell = _cell(blocks, cell[:, None, :])
+            shape = (drive.shape[0], 4, -1, width)
+            module_hidden, module_cell = _cell((drive + recurrent).reshape(shape), cell[:, None, :])
             if gates is None:
-                features = jax.nn.relu(jnp.concatenate([drive, recurrent], axis=-1))
+                both = jnp.concatenate([drive.reshape(shape), recurrent.reshape(shape)], axis=1)
+                features = jax.nn.relu(both).swapaxes(1, 2).reshape(drive.shape[0], -1, 8 * width)
                 seen = Seen(code, None, inputs, features, lambda: module_hidden)
                 gates = eqx.combine(params, router)(seen, key)
             weights = gates[..., None]
             return (weights * module_hidden).sum(axis=1), (weights * module_cell).sum(axis=1), gates
 
-        weight = self.from_hidden.weight.reshape(width, -1)
-        hidden, gates = recur(step, params, weight, (drive, known), (code, inputs, keys))
+        hidden, gates = recur(step, params, self.from_hidden.weight, (drive, known), (code, inputs, keys))
         return Output(self.ends.decode_steps(hidden), gates.swapaxes(0, 1))
