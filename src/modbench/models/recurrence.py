@@ -24,7 +24,6 @@ Step = Callable[..., tuple[Float[Array, "B h"], Float[Array, "B h"], Any]]
 """
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def recur(
     step: Step,
     params: PyTree,
@@ -44,6 +43,11 @@ def recur(
     Returns:
         The hidden state after every step, and what `step` saw, stacked.
     """
+    return _recur(step, params, weight, learned, given)  # pyright: ignore[reportReturnType]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _recur(step: Step, params: PyTree, weight: Array, learned: PyTree, given: PyTree) -> tuple:
     hidden, seen, _ = _forward(step, params, weight, learned, given)
     return hidden, seen
 
@@ -94,4 +98,4 @@ def _no_gradient(leaf: Array) -> Array | np.ndarray:
     return np.zeros(leaf.shape, jax.dtypes.float0)
 
 
-recur.defvjp(_remember, _backward)
+_recur.defvjp(_remember, _backward)

@@ -82,7 +82,7 @@ class Trainer:
         return RunData(
             make_task(run.task).coefficients(),
             stream_seeds(run),
-            np.float32(run.train.learning_rate),
+            np.float32(run.train.learning_rate),  # pyright: ignore[reportArgumentType]
         )
 
     def model(self, params: PyTree) -> Model:
