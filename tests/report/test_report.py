@@ -181,8 +181,9 @@ def test_stores_with_little_in_them(tmp_path, case):
     text = " ".join("".join(Page(html).text).split())
     if case in ("empty", "failed", "missing"):
         assert "nothing to compare" in text
+        assert "there is no figure" in text
     if case == "one run":
-        assert "no interval: one run" in text
+        assert "no interval" in text
         assert "no intervals: a single task seed and seed" in text
     if case == "empty":
         assert "holds no run and no plan" in text

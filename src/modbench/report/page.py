@@ -105,6 +105,7 @@ def render(tables: Tables, provenance: Mapping[str, Any]) -> str:
     settings = settings_in_order(planned)
     rules = sorted(int(R) for R in planned["num_rules"].unique())
     styles = model_styles(planned["model"])
+    cards = FIGURES.values() if (planned["state"] == "done").any() else []
     said = dict(provenance)
     context = {
         "title": str(said.pop("title", "modbench report")),
@@ -120,7 +121,7 @@ def render(tables: Tables, provenance: Mapping[str, Any]) -> str:
         "retired": tables.retired,
         "legend": [(model_title(model), marker_svg(style)) for model, style in styles.items()],
         "scores": scores(tables, styles),
-        "sections": [_section(card, tables, settings) for card in FIGURES.values()],
+        "sections": [_section(card, tables, settings) for card in cards],
         "level": f"{100 * LEVEL:.0f}",
         "quantities": [QUANTITIES[name] for name in METRICS],
         "formulas": FORMULAS,
