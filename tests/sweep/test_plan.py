@@ -97,8 +97,8 @@ def test_many_seeds_are_cut_between_groups_into_cohorts():
     runs = sweep(models=["modular"], rules=[2], seeds=list(range(70))).runs
     assert MOST_RUNS == 32
     plan = make_plan(runs)
-    # 70 runs under a cap of 8 are 9 groups of 8; four groups fit into a cohort, so three cohorts of three.
-    assert [(cohort.width, len(cohort.runs)) for cohort in plan.pending] == [(8, 24), (8, 24), (8, 22)]
+    # 70 runs are 14 groups of 5; six such groups fit into a cohort, so three cohorts of five, five and four.
+    assert [(cohort.width, len(cohort.runs)) for cohort in plan.pending] == [(5, 25), (5, 25), (5, 20)]
     assert planned_runs(plan) == Counter(dict.fromkeys(runs, 1))
 
 
