@@ -1,0 +1,78 @@
+"""Draws the README's picture from a store of the sweep `quick`: `python docs/images/quick.py results/quick`."""
+
+import sys
+from pathlib import Path
+
+from modbench.analysis import model_title, with_settings
+from modbench.core.quantities import QUANTITIES
+from modbench.figures import FIGURES, model_styles
+from modbench.figures.style import (
+    COLOURS,
+    HEAT,
+    Heading,
+    Margins,
+    dodge,
+    frame,
+    handles,
+    look,
+    points,
+    rules_axis,
+    value_axis,
+)
+from modbench.store.table import Tables, load
+
+SETTING = "MLP · regression"
+QUESTIONS = {
+    "error_ood": "Does it help?",
+    "collapse_worst": "Does it collapse?",
+    "alignment": "Does it specialise?",
+}
+MATRICES = ("modular", "gt-modular")
+
+
+def draw(tables: Tables, path: Path) -> None:
+    """Puts error, collapse, alignment and two activation matrices side by side."""
+    tables = with_settings(tables)
+    error, metrics, activation = (
+        FIGURES[name].prepare(tables).only(setting=SETTING) for name in ("error", "metrics", "activation")
+    )
+    rules, styles = sorted(error.present("num_rules")), model_styles(error.models)
+    with look():
+        title = f"Do modules help, collapse, specialise? {SETTING}, lower is better"
+        footer = f"{error.footer()} · matrices: p(module | rule) with {rules[-1]} rules, the run of median alignment"
+        heading = Heading(title, footer, handles(styles, error.models, random=True))
+        margins = Margins(left=0.45, top=0.5)
+        figure, grid = frame(len(QUESTIONS) + len(MATRICES), 5, (2.15, 2.25), margins, heading)
+        for axes, (quantity, question) in zip(grid, QUESTIONS.items(), strict=False):
+            data = error if quantity == "error_ood" else metrics
+            shown = data.only(quantity=quantity).frame
+            rules_axis(axes, rules)
+            for position, model in enumerate(error.models):
+                rows = shown[shown["model"] == model].sort_values("num_rules")
+                points(
+                    axes,
+                    rows["num_rules"].to_numpy(float) * dodge(position, len(styles)),
+                    rows,
+                    styles[model],
+                )
+            random = shown[shown["model"] == "random"].sort_values("num_rules")
+            axes.plot(random["num_rules"], random["mean"], color=COLOURS["ink"], linestyle=":", linewidth=1.3)
+            if quantity == "error_ood":
+                value_axis(axes, shown[["mean", "high"]].to_numpy(float), logarithmic=False)
+                axes.set_title(f"{question}\nError (L1), doubled inputs")
+            else:
+                axes.set_ylim(-0.04, 1.04)
+                axes.set_title(f"{question}\n{QUANTITIES[quantity].title}")
+        for axes, model in zip(grid[len(QUESTIONS) :], MATRICES, strict=True):
+            run = activation.only(model=model, num_rules=rules[-1]).frame
+            matrix = run.pivot(index="rule", columns="position", values="probability").to_numpy(float)
+            axes.imshow(matrix, cmap=HEAT, vmin=0, vmax=1, interpolation="none")
+            axes.set(xticks=[], yticks=[], xlabel="modules", ylabel="rules")
+            axes.grid(False)
+            axes.spines[:].set_visible(True)
+            axes.set_title(f"Who does what?\n{model_title(model)}")
+        figure.savefig(path, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    draw(load(sys.argv[1]), Path(__file__).with_name("quick.png"))
