@@ -1,0 +1,167 @@
+"""Linear maps against loops over modules, gradients included; where parameters start."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from modbench.core.spec import RunSpec
+from modbench.models.bodies import make_model
+from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer, product, uniform
+
+MODULES, INPUTS, OUTPUTS = 3, 4, 5
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def close(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(), (7,), (2, 3)])
+def test_linear_maps_against_loops(random, bias, shape):
+    x = np.float32(random.standard_normal((*shape, INPUTS)))
+    each = np.float32(random.standard_normal((*shape, MODULES, INPUTS)))
+    linear = Linear.create(random, INPUTS, OUTPUTS, bias)
+    close(linear(x), x @ linear.weight + (linear.bias if bias else 0))
+    fan = FanOut.create(random, INPUTS, MODULES, OUTPUTS, bias)
+    own = PerModule.create(random, MODULES, INPUTS, OUTPUTS, bias)
+    assert (linear.bias is None, fan.bias is None, own.bias is None) == (not bias,) * 3
+    assert fan(x).shape == own(each).shape == (*shape, MODULES, OUTPUTS)
+    for m in range(MODULES):
+        close(fan(x)[..., m, :], x @ fan.weight[:, m] + (fan.bias[m] if bias else 0))
+        close(own(each)[..., m, :], each[..., m, :] @ own.weight[m] + (own.bias[m] if bias else 0))
+
+
+def test_two_layers(random):
+    two = TwoLayer.create(random, INPUTS, 6, OUTPUTS)
+    x = np.float32(random.standard_normal((7, INPUTS)))
+    close(two(x), np.maximum(x @ two.first.weight + two.first.bias, 0) @ two.second.weight + two.second.bias)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(), (7,), (2, 3)])
+def test_mixing_is_the_sum_of_gated_outputs(random, bias, shape):
+    """Also its gradients, by the map that stores every module's output."""
+    own = PerModule.create(random, MODULES, INPUTS, OUTPUTS, bias)
+    x = np.float32(random.standard_normal((*shape, MODULES, INPUTS)))
+    gates = np.float32(random.random((*shape, MODULES)))
+
+    def slowly(own, x, gates):
+        outputs = own(x)
+        return sum(gates[..., m, None] * outputs[..., m, :] for m in range(MODULES))
+
+    def length(mix):
+        return lambda *args: (mix(*args) ** 2).sum()
+
+    close(PerModule.mix(own, x, gates), slowly(own, x, gates))
+    ours, theirs = (
+        jax.grad(length(mix), argnums=(0, 1, 2))(own, x, gates) for mix in (PerModule.mix, slowly)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, theirs)
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (2, 3)])
+def test_gradient_of_a_product(random, shape):
+    """The hand-written gradient is the one JAX would have taken."""
+    x = np.float32(random.standard_normal((*shape, INPUTS)))
+    weight = np.float32(random.standard_normal((INPUTS, OUTPUTS)))
+    toward = np.float32(random.standard_normal((*shape, OUTPUTS)))
+    _, pull = jax.vjp(product, x, weight)
+    _, plain = jax.vjp(jnp.matmul, x, weight)
+    for found, expected in zip(pull(toward), plain(toward), strict=True):
+        assert found.shape == expected.shape
+        close(found, expected)
+
+
+def test_uniform_fills_its_range(random):
+    draw = uniform(random, (100, 100), 25)
+    assert draw.dtype == np.float32
+    assert np.abs(draw).max() <= np.float32(0.2)
+    assert np.abs(draw).max() > 0.199
+    assert abs(draw.mean()) < 5 * 0.2 / np.sqrt(3) / 100
+    assert abs(draw.std() / (0.2 / np.sqrt(3)) - 1) < 0.03
+
+
+# Fan-in of every parameter by PAPER section 3, at R = M = 4, E = 16, D = 64; a layer's bias starts as its weight.
+# MLP: D // M = 16 hidden units. MHA: heads of D // (2M) = 8, I = 17 hidden units. RNN: h = 31.
+E, D, R = 16, 64, 4
+MLP = {
+    "ends.encode_number.first": 1,
+    "ends.encode_number.second": E,
+    "ends.encode_rule.first": R,
+    "ends.encode_rule.second": E,
+    "ends.decode.first": D,
+    "ends.decode.second": E,
+}
+MHA = {
+    "ends.encode.first": 5 * R,
+    "ends.encode.second": E,
+    "ends.decode.first": E,
+    "ends.decode.second": E,
+    "attention.query": E,
+    "attention.key": E,
+    "attention.value": E,
+    "itself": E,
+}
+RNN = {"ends.encode.first": 32 + R, "ends.encode.second": E}
+RNN_MODULAR = RNN | {"ends.decode.first": 31, "ends.decode.second": 31, "from_input": E, "from_hidden": 31}
+FAN_IN = {
+    ("mlp", "monolithic"): MLP | {"body.first": 3 * E, "body.second": D},
+    ("mlp", "gt-modular"): MLP | {"hidden": 3 * E, "out": 16},
+    ("mlp", "modular"): MLP | {"hidden": 3 * E, "out": 16, "router.scores.layer": 16},
+    ("mlp", "modular-op"): MLP | {"hidden": 3 * E, "out": 16, "router.scores.layer": E},
+    ("mlp", "modular-separate"): MLP
+    | {"hidden": 3 * E, "out": 16, "router.scores.layer.first": D + R + 2, "router.scores.layer.second": E},
+    ("mha", "monolithic"): MHA | {"body.first": 8 * 9, "body.second": 2 * E},
+    ("mha", "gt-modular"): MHA | {"hidden": 24, "out": 17},
+    ("mha", "modular"): MHA | {"hidden": 24, "out": 17, "router.scores.layer": 17},
+    ("mha", "modular-op"): MHA
+    | {"hidden": 24, "out": 17, "router.scores.layer.first": R, "router.scores.layer.second": 8},
+    ("rnn", "monolithic"): RNN
+    | {"ends.decode.first": D, "ends.decode.second": D, "from_input": D, "from_hidden": D},
+    ("rnn", "gt-modular"): RNN_MODULAR,
+    ("rnn", "modular"): RNN_MODULAR | {"router.scores.layer": 8 * 31},
+    ("rnn", "modular-op"): RNN_MODULAR | {"router.scores.layer.first": R, "router.scores.layer.second": 31},
+}
+
+
+def parameters(architecture, name, seed=0):
+    spec = RunSpec.of(
+        {"architecture": architecture, "num_rules": R}, {"name": name, "encoder_width": E, "model_width": D}
+    )
+    leaves = jax.tree.leaves_with_path(make_model(np.random.default_rng(seed), spec))
+    return {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(leaf) for path, leaf in leaves}
+
+
+@pytest.mark.parametrize(("architecture", "name"), FAN_IN)
+def test_every_parameter_starts_uniform_in_its_range(architecture, name):
+    fan_in, found = FAN_IN[architecture, name], parameters(architecture, name)
+    assert {path.rpartition(".")[0] for path in found} == set(fan_in)
+    for path, values in found.items():
+        bound = 1 / np.sqrt(fan_in[path.rpartition(".")[0]])
+        assert values.dtype == np.float32, path
+        assert np.abs(values).max() <= bound * (1 + 1e-6), path
+        if values.size >= 100:
+            assert np.abs(values).max() > 0.9 * bound, path
+            assert abs(values.mean()) < 5 * bound / np.sqrt(3 * values.size), path
+            assert abs(values.std() - bound / np.sqrt(3)) < bound / np.sqrt(values.size), path
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "mha", "rnn"])
+def test_modules_start_different(architecture):
+    found = parameters(architecture, "modular")
+    for path, values in found.items():
+        if "hidden" in path or path.startswith(("out", "from_", "router")):
+            assert len(np.unique(values)) > 0.99 * values.size, path
+
+
+def test_the_seed_alone_decides():
+    first, again, other = (parameters("rnn", "modular", seed) for seed in (3, 3, 4))
+    for path, values in first.items():
+        np.testing.assert_array_equal(values, again[path])
+        assert not np.array_equal(values, other[path])
