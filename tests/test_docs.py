@@ -149,6 +149,11 @@ def test_the_commands_at_a_glance_are_all_there_are():
     assert shown == set(typer.main.get_command(app).commands)
 
 
+def test_the_demo_is_as_large_as_the_readme_says():
+    (number,) = re.findall(r"trains the (\d+) runs of the sweep quick", README.read_text("utf-8"))
+    assert int(number) == len(load_sweep("quick").runs)
+
+
 # --- links and trees
 
 
