@@ -37,7 +37,12 @@ def _product_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array
 def _product_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, weight = operands
     inputs, outputs = weight.shape
-    return gradient @ weight.T, x.reshape(-1, inputs).T @ gradient.reshape(-1, outputs)
+    x, flat = x.reshape(-1, inputs), gradient.reshape(-1, outputs)
+    # Of the two orders of the weight's gradient XLA's CPU products are up to three times faster in the one with
+    # fewer rows than columns. The barrier keeps XLA from turning it round again.
+    if inputs > outputs:
+        return gradient @ weight.T, jax.lax.optimization_barrier(flat.T @ x).T
+    return gradient @ weight.T, x.T @ flat
 
 
 product.defvjp(_product_forward, _product_backward)
