@@ -106,6 +106,11 @@ def test_scores_and_gates_replace_a_name():
     assert [spec.model.name for spec in sweep.runs.values()] == ["input+top-k"]
 
 
+def test_a_name_replaces_scores_and_gates():
+    sweep = parse_sweep(one_grid(model={"scores": "input", "gates": "top-k"}), ["model.name=modular"])
+    assert [spec.model.name for spec in sweep.runs.values()] == ["modular"]
+
+
 def test_an_option_can_be_overridden():
     table = one_grid(model={"gates": "top-k", "gate_options": {"k": 1}})
     (spec,) = parse_sweep(table, ["model.gate_options.k=2"]).runs.values()
@@ -114,7 +119,7 @@ def test_an_option_can_be_overridden():
 
 @pytest.mark.parametrize(
     "overrides",
-    [[], ["seed=3"]],
+    [[], ["seed=3"], ["model.gate_options.k=2"], ["model={gates='top-k'}", "model.gate_options.k=2"]],
     ids=str,
 )
 def test_the_given_tables_are_left_as_they_are(overrides):
@@ -151,6 +156,8 @@ def test_presets_ship_with_modbench():
         (one_grid(seed=[]), "axis 'seed' must have at least one value, got an empty list"),
         (one_grid(seed=[0, "1"]), "seed: must be a valid integer, got '1'"),
         (one_grid(trian={"steps": 3}), "unknown field 'trian'. Did you mean 'train'?"),
+        (one_grid(trian={}), "unknown field 'trian'. Did you mean 'train'?"),
+        (one_grid(train={"steps": {}}), "train.steps: must be a valid integer"),
         (one_grid(seed=list(range(1001)), train={"steps": list(range(1, 1001))}), "at most 1,000,000 runs"),
     ],
     ids=str,
@@ -191,6 +198,8 @@ def test_files(tmp_path):
         ("smoke.tml", "A sweep file's name ends in .toml."),
         ("nowhere/none.toml", "no sweep file 'nowhere/none.toml'. Presets: "),
         ("", "unknown preset ''."),
+        ("a\0b.toml", "sweep file"),
+        ("\udcff.toml", "sweep file"),
     ],
 )
 def test_a_sweep_that_is_not_there_is_one_line(name, message):
@@ -203,9 +212,13 @@ def test_a_sweep_that_is_not_there_is_one_line(name, message):
     "text",
     [
         "name = ",
+        "seed = 1" + "0" * 5000,
+        "[[grid]]\ntask.architecture = 'mlp'\ntask.num_rules = 0x" + "f" * 6000,
+        "[[grid]]\ntask.architecture = 'mlp'\ntask.num_rules = 2\ntrain.steps = 0x" + "f" * 6000,
+        "grid = " + "[" * 5000,
         "[[grid]]\nseed = 2020-01-01",
     ],
-    ids=["half a line", "date"],
+    ids=["half a line", "long number", "long bad number", "long good number", "deep", "date"],
 )
 def test_a_file_that_is_no_sweep_is_one_line(tmp_path, text):
     path = tmp_path / "wrong.toml"

@@ -94,6 +94,24 @@ BAD = [
     ({"task": 3}, "task must be a table of fields, got 3"),
     ({"task": MLP, "model": "modular"}, "model must be a table of fields, got 'modular'"),
     ("mlp", "a run must be a table of fields, got str"),
+    ({"task": MLP, "model": {"name": ["modular"]}}, "unknown model ['modular']."),
+    ({"task": MLP, "model": {"name": {"a": 1}}}, "unknown model {'a': 1}."),
+    ({"task": RNN, "model": {"model_width": 1}}, "model.model_width: must"),
+    ({"task": MLP, "model": {"gate_options": {"temperature": float("nan")}}}, "model.gate_options"),
+    ({"task": MLP, "model": {"gate_options": {"tempratur": 1}}}, "Did you mean 'temperature'?"),
+    ({"task": MLP, "model": {"gate_options": {"temperature": 0}}}, "model.gate_options.temperature: must be"),
+    ({"task": MLP, "model": {"gates": "top-k", "gate_options": {"k": 1.5}}}, "model.gate_options.k: must be"),
+    (
+        {"task": MLP, "model": {"gates": "top-k", "gate_options": {"k": 5}}},
+        "at most the number of modules, 4",
+    ),
+    ({"task": MLP, "model": {"score_options": {"hidden": 3}}}, "model.score_options"),
+    (
+        {"task": MLP, "model": {"scores": "rule", "score_options": {"hidden": 0}}},
+        "model.score_options.hidden",
+    ),
+    ({"task": MLP, "model": {"gates": "top-k", "gate_options": {"k": [1]}}}, "model.gate_options.k: must be"),
+    ({"task": MLP, "train": {"steps": 2**31}}, "train.steps: must be"),
 ]
 
 

@@ -11,8 +11,8 @@ MODELS = ("monolithic", "modular", "modular-op", "gt-modular")
 
 @pytest.fixture(autouse=True)
 def strict():
-    """No type is adjusted silently."""
-    with jax.numpy_dtype_promotion("strict"):
+    """No shape and no type is adjusted silently."""
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         yield
 
 

@@ -18,8 +18,8 @@ GATES = {"softmax": {}, "top-k": {"gate_options": {"k": 2}}}
 
 @pytest.fixture(autouse=True)
 def strict():
-    """No type is adjusted silently."""
-    with jax.numpy_dtype_promotion("strict"):
+    """No shape and no type is adjusted silently."""
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         yield
 
 
@@ -175,13 +175,17 @@ def test_the_whole_separate_model_one_example_at_a_time():
 BAD_OPTIONS = [
     ({"gate_options": {"temperature": 0}}, "temperature"),
     ({"gate_options": {"temperature": -1.5}}, "got -1.5"),
+    ({"gate_options": {"temperature": "hot"}}, "temperature"),
     ({"gate_options": {"tempratur": 1}}, "tempratur"),
     ({"gates": "top-k", "gate_options": {"k": 0}}, "k"),
+    ({"gates": "top-k", "gate_options": {"k": 1.5}}, "got 1.5"),
     ({"gates": "top-k", "gate_options": {"k": "2"}}, "k"),
     ({"gates": "top-k", "gate_options": {"temperature": 2}}, "temperature"),
     ({"scores": "joint", "score_options": {"hidden": 3}}, "hidden"),
     ({"scores": "rule", "score_options": {"hidden": 0}}, "hidden"),
     ({"scores": "input", "score_options": {"hidden": -2}}, "got -2"),
+    ({"scores": "input", "score_options": {"hidden": 1.5}}, "hidden"),
+    ({"scores": "input", "score_options": {"hidden": "many"}}, "hidden"),
     ({"scores": "rule", "score_options": {"hiden": 3}}, "hiden"),
     ({"scores": "oracle", "score_options": {"hidden": 3}}, "hidden"),
 ]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_models import examples, small
+from small_models import examples, small, specification
 
 from modbench.core.names import GATES, SCORES
 from modbench.models import rnn
@@ -20,6 +20,7 @@ from modbench.models.routing import (
     register_gates,
     register_scores,
 )
+from modbench.training.trainer import Trainer
 
 ARCHITECTURES = ("mlp", "mha", "rnn")
 OWN = {
@@ -150,3 +151,21 @@ def test_the_recurrences_gradient_is_that_of_the_plain_loop(model, monkeypatch):
     largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(theirs[1]))
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6 * largest)
+
+
+def test_options_are_not_trained():
+    """An option is a setting, also where its author did not mark it as static."""
+
+    @register_gates("sharp", "softmax of scores times a number")
+    class Sharp(Gates):
+        factor: float = 2.0
+
+        def __call__(self, scores, key):
+            del key
+            return jax.nn.softmax(self.factor * scores)
+
+    def trained(**model):
+        spec = specification("mlp", scores="joint", **model)
+        return len(jax.tree.leaves(Trainer(spec).params(spec)))
+
+    assert trained(gates="sharp", gate_options={"factor": 3.0}) == trained()

@@ -72,7 +72,7 @@ def load_sweep(name: str, overrides: Sequence[str] = ()) -> Sweep:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise RequestError(f"no sweep file {name!r}. Presets: {', '.join(preset_names())}.") from None
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise RequestError(f"cannot read sweep file {name!r}: {error}") from None
     elif name in preset_names():
         text = (resources.files("modbench.presets") / f"{name}.toml").read_text(encoding="utf-8")
@@ -80,8 +80,8 @@ def load_sweep(name: str, overrides: Sequence[str] = ()) -> Sweep:
         error = unknown("preset", name, preset_names())
         raise RequestError(f"{error} A sweep file's name ends in .toml.")
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = _toml(text)
+    except ValueError as error:
         raise RequestError(f"sweep file {name!r} is not TOML: {error}") from None
     return parse_sweep(table, overrides, default_name=Path(name).stem)
 
@@ -118,6 +118,9 @@ def parse_sweep(
         for field, value in replaced:
             if field in ("model.scores", "model.gates"):
                 flat.pop("model.name", None)
+            elif field == "model.name":
+                flat.pop("model.scores", None)
+                flat.pop("model.gates", None)
             flat[field] = value
         flat_grids.append(flat)
     runs: dict[str, RunSpec] = {}
@@ -136,15 +139,25 @@ def _override(text: str) -> tuple[str, Any]:
     if not equals or not field:
         raise RequestError(f"an override must look like train.steps=2000, got {text!r}")
     try:
-        return field, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        return field, _toml(f"value = {value}")["value"]
+    except ValueError:
         return field, value.strip()
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """Reads TOML; ValueError also where it is nested too deep, or a number is too long to be shown."""
+    try:
+        table = tomllib.loads(text)
+        repr(table)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return table
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
         field = f"{prefix}{key}"
-        if isinstance(value, Mapping) and field not in TABLE_FIELDS:
+        if isinstance(value, Mapping) and value and field not in TABLE_FIELDS:
             yield from _flatten(value, f"{field}.")
         else:
             yield field, value
@@ -159,7 +172,7 @@ def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
             table = table.setdefault(part, {})
             if not isinstance(table, dict):
                 raise RequestError(f"field {field!r} lies inside {part!r}, which is not a table")
-        table[last] = value
+        table[last] = dict(value) if isinstance(value, Mapping) else value
     return nested
 
 

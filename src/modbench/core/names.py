@@ -33,6 +33,16 @@ GATES: dict[str, str] = {
     "softmax": "softmax over modules (option temperature > 0, default 1)",
     "top-k": "softmax over the k best scores, zero elsewhere (option k >= 1, default 1)",
 }
+SCORE_OPTIONS: dict[str, dict[str, type]] = {
+    "none": {},
+    "joint": {},
+    "rule": {"hidden": int},
+    "input": {"hidden": int},
+    "separate": {},
+    "oracle": {},
+}
+GATE_OPTIONS: dict[str, dict[str, type]] = {"softmax": {"temperature": float}, "top-k": {"k": int}}
+"""The options of the built-in scores and gates, all positive. A router of one's own checks its options itself."""
 
 
 class NamedModel(NamedTuple):

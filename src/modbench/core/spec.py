@@ -4,16 +4,17 @@ Fields left out take the paper's protocol for the architecture and kind at hand,
 is explicit: two specifications are equal exactly when they mean the same run.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from modbench.core.errors import RequestError, unknown
-from modbench.core.names import GATES, MODELS, SCORES, Kind, model_name
+from modbench.core.names import GATE_OPTIONS, GATES, MODELS, SCORE_OPTIONS, SCORES, Kind, model_name
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, lt=2**31)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -95,6 +96,16 @@ class ModelSpec(_Spec):
     score_options: dict[str, Option] = {}
     gate_options: dict[str, Option] = {}
 
+    @field_validator("score_options", "gate_options", mode="before")
+    @classmethod
+    def _options(cls, options: Any) -> Any:
+        for name, value in options.items() if isinstance(options, Mapping) else ():
+            if not isinstance(name, str) or not name.isidentifier():
+                raise ValueError(f"{name!r}: must be the name of an option")
+            if not isinstance(value, Option) or (isinstance(value, float) and not math.isfinite(value)):
+                raise ValueError(f"{name}: must be a finite number, a text, true or false, got {value!r}")
+        return options
+
     @model_validator(mode="before")
     @classmethod
     def _from_name(cls, data: Any) -> Any:
@@ -106,7 +117,9 @@ class ModelSpec(_Spec):
             if not isinstance(name, str) or name not in MODELS:
                 raise unknown("model", name, MODELS)
             if "scores" in data or "gates" in data:
-                raise RequestError(f"model: give either name or scores and gates, got name {name!r} and both")
+                raise RequestError(
+                    f"model: give either name or scores and gates, got name {name!r} and one of them"
+                )
             data |= {"scores": MODELS[name].scores, "gates": MODELS[name].gates}
         width = data.get("encoder_width", 32)
         if data.get("model_width") is None and isinstance(width, int):
@@ -119,6 +132,19 @@ class ModelSpec(_Spec):
             raise unknown("scores", self.scores, SCORES)
         if self.gates not in GATES:
             raise unknown("gates", self.gates, GATES)
+        for field, known in (
+            ("score_options", SCORE_OPTIONS.get(self.scores)),
+            ("gate_options", GATE_OPTIONS.get(self.gates)),
+        ):
+            for name, value in getattr(self, field).items() if known is not None else ():
+                if not known:
+                    raise ValueError(f"{field}: this router has none, got {name!r}")
+                if name not in known:
+                    raise unknown(f"model.{field}", name, known)
+                real = known[name] is float and isinstance(value, float)
+                if isinstance(value, bool) or not (real or isinstance(value, int)) or not value > 0:
+                    what = "a number greater than 0" if known[name] is float else "an integer of at least 1"
+                    raise ValueError(f"{field}.{name}: must be {what}, got {value!r}")
         if self.scores == "none" and self.num_modules is not None:
             raise ValueError("num_modules: a monolithic model has no modules; leave it out")
         if self.scores == "none" and (self.gates != "softmax" or self.gate_options or self.score_options):
@@ -259,10 +285,24 @@ class RunSpec(_Spec):
                     "model.num_modules: gt-modular needs as many modules as rules, "
                     f"got {modules} modules and {rules} rules"
                 )
+            selected = self.model.gate_options.get("k", 1)
+            if self.model.gates == "top-k" and isinstance(selected, int) and selected > modules:
+                raise ValueError(
+                    f"model.gate_options.k: must be at most the number of modules, {modules}, got {selected}"
+                )
             heads = 2 if self.task.architecture == "mha" else 1
             if self.task.architecture != "rnn" and width < heads * modules:
                 raise ValueError(
                     f"model.model_width: must be at least {heads} per module, "
+                    f"got {width} for {modules} modules"
+                )
+            # The hidden width, floor of a root (PAPER section 3), is at least 1 where the polynomial of 1 fits.
+            e = self.model.encoder_width
+            if self.task.architecture == "rnn" and 4 * modules * (e + 1) + 2 > width * (
+                5 * width + 4 * e + 1
+            ):
+                raise ValueError(
+                    "model.model_width: must be large enough for a hidden unit in every module, "
                     f"got {width} for {modules} modules"
                 )
         elif self.task.architecture == "mha" and width < 2 * rules:
@@ -298,7 +338,9 @@ def _fill(architecture: str, tables: dict[str, dict[str, Any]]) -> None:
     """Fills in what the paper's protocol fixes per architecture and kind, in place."""
     task, model, train, evaluation = tables["task"], tables["model"], tables["train"], tables["evaluation"]
     mlp, mha, rnn = (architecture == name for name in TASKS)
-    scores = MODELS[model["name"]].scores if model.get("name") in MODELS else model.get("scores", "joint")
+    name = model.get("name")
+    named = MODELS.get(name) if isinstance(name, str) else None
+    scores = named.scores if named else model.get("scores", "joint")
     if scores != "none" and model.get("num_modules") is None:
         model["num_modules"] = task.get("num_rules")
     train.setdefault("steps", 100_000 if mlp else 500_000)

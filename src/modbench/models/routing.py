@@ -24,7 +24,7 @@ from jaxtyping import Array, Float, Key
 from modbench.core.errors import RequestError
 from modbench.core.names import GATES, SCORES
 from modbench.core.spec import ModelSpec, Option
-from modbench.models.layers import Linear, PerModule, TwoLayer
+from modbench.models.layers import Linear, PerModule, TwoLayer, add_bias
 
 
 class Sizes(NamedTuple):
@@ -95,6 +95,11 @@ class Gates(eqx.Module):
     @abstractmethod
     def __call__(self, scores: Float[Array, "... M"], key: Key[Array, ""] | None) -> Float[Array, "... M"]:
         """Gates, non-negative; `key` is None in evaluation, where nothing is random."""
+
+
+def _check_count(name: str, value: Option) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
 
 
 SCORE_CLASSES: dict[str, type[Scores]] = {}
@@ -172,8 +177,9 @@ class Joint(Scores):
         """One number per module from its features."""
         assert seen.features is not None
         # One number per module: a weighted sum in one pass over the features, no product worth its set-up.
-        scores = (seen.features * self.layer.weight[:, :, 0]).sum(axis=-1)
-        return scores if self.layer.bias is None else scores + self.layer.bias[:, 0]
+        weight = jnp.broadcast_to(self.layer.weight[:, :, 0], seen.features.shape)
+        bias = None if self.layer.bias is None else self.layer.bias[:, 0]
+        return add_bias((seen.features * weight).sum(axis=-1), bias)
 
 
 @register_scores("rule", SCORES["rule"])
@@ -191,8 +197,7 @@ class Rule(Scores):
         inputs = sizes.rules if sizes.rule_features is None else sizes.rule_features
         if hidden is None:
             return cls(Linear.create(random, inputs, sizes.modules, sizes.rule_bias), encoded)
-        if hidden < 1:
-            raise ValueError(f"hidden must be at least 1, got {hidden}")
+        _check_count("hidden", hidden)
         return cls(TwoLayer.create(random, inputs, hidden, sizes.modules, sizes.rule_bias), encoded)
 
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:
@@ -213,8 +218,7 @@ class Input(Scores):
     def create(cls, random: np.random.Generator, sizes: Sizes, hidden: int | None = None) -> "Input":
         """Draws the maps."""
         hidden = sizes.hidden if hidden is None else hidden
-        if hidden < 1:
-            raise ValueError(f"hidden must be at least 1, got {hidden}")
+        _check_count("hidden", hidden)
         return cls(TwoLayer.create(random, sizes.inputs, hidden, sizes.modules))
 
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:
@@ -265,8 +269,8 @@ class Softmax(Gates):
     temperature: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self) -> None:
-        if not self.temperature > 0:
-            raise ValueError(f"temperature must be positive, got {self.temperature}")
+        if not isinstance(self.temperature, int | float) or not self.temperature > 0:
+            raise ValueError(f"temperature must be positive, got {self.temperature!r}")
 
     def __call__(self, scores: Float[Array, "... M"], key: Key[Array, ""] | None) -> Float[Array, "... M"]:
         """Sums to 1 over modules."""
@@ -281,8 +285,7 @@ class TopK(Gates):
     k: int = eqx.field(static=True, default=1)
 
     def __check_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k must be at least 1, got {self.k}")
+        _check_count("k", self.k)
 
     def __call__(self, scores: Float[Array, "... M"], key: Key[Array, ""] | None) -> Float[Array, "... M"]:
         """Sums to 1 over the k selected modules."""

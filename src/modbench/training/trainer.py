@@ -73,7 +73,7 @@ class Trainer:
         self.spec = spec
         self.task = make_task(spec.task)
         self.adam = optax.scale_by_adam()
-        self._skeleton = eqx.filter(make_model(init_random(spec), spec), eqx.is_array_like, inverse=True)
+        self._skeleton = eqx.filter(make_model(init_random(spec), spec), _is_parameter, inverse=True)
         p = spec.task.rule_probabilities
         self.rule_probabilities = None if p is None else jnp.asarray(p, jnp.float32)
 
@@ -91,7 +91,7 @@ class Trainer:
 
     def params(self, run: RunSpec) -> PyTree:
         """The first parameters of one run of the cohort, on the host."""
-        return eqx.filter(make_model(init_random(run), run), eqx.is_array_like)
+        return eqx.filter(make_model(init_random(run), run), _is_parameter)
 
     def init(self, params: PyTree) -> TrainState:
         """The state before the first update."""
@@ -179,6 +179,11 @@ class Trainer:
         if not milestones:
             return 1.0
         return 0.5 ** jnp.sum(step >= jnp.asarray(milestones)).astype(jnp.float32)
+
+
+def _is_parameter(leaf: object) -> bool:
+    """Arrays are trained; plain numbers, the options of a router say, are settings."""
+    return isinstance(leaf, np.ndarray | jax.Array)
 
 
 def is_diverged(state: TrainState) -> Bool[Array, "..."]:
