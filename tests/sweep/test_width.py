@@ -18,13 +18,15 @@ def test_tokens_per_step_counts_samples_or_tokens():
 
 @pytest.mark.parametrize(
     ("runs", "width"),
-    [(1, 1), (3, 3), (13, 13), (14, 7), (25, 13), (27, 9)],
+    [(1, 1), (3, 3), (13, 13), (14, 7), (25, 13), (27, 9), (50, 10)],
 )
 def test_tiny_models_spread_evenly_under_the_widest(runs: int, width: int):
     assert choose_width([spec(encoder_width=8, seed=seed) for seed in range(runs)]) == width
 
 
-@pytest.mark.parametrize(("runs", "width"), [(1, 1), (5, 5), (8, 4), (9, 5), (12, 4), (17, 5), (25, 5)])
+@pytest.mark.parametrize(
+    ("runs", "width"), [(1, 1), (5, 5), (8, 4), (9, 3), (12, 4), (17, 3), (25, 5), (70, 5)]
+)
 def test_small_models_fill_a_core_with_five(runs: int, width: int):
     assert 5 * num_parameters(spec()) * 256 < GROUP_WORK < 6 * num_parameters(spec()) * 256
     assert choose_width([spec(seed=seed) for seed in range(runs)]) == width

@@ -93,5 +93,10 @@ def store_notes(tables: Tables) -> list[Text]:
     ]
     if tables.retired:
         cohorts = plural(len(tables.retired), "cohort")
-        notes.append(Text(f"left out: {cohorts} of an older version of the benchmark", style="yellow"))
+        notes.append(
+            Text(
+                f"left out: {cohorts} of another version of the benchmark, or with a router that is not known here",
+                style="yellow",
+            )
+        )
     return notes

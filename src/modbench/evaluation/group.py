@@ -14,7 +14,6 @@ from modbench.core.identity import static_key
 from modbench.core.spec import RunSpec
 from modbench.evaluation.evaluate import Measured, checkpoint_result, measure_checkpoint
 from modbench.evaluation.result import CheckpointResult, CurvePoint, RunResult
-from modbench.models.sizing import num_parameters
 from modbench.training.cohort import CohortProgram, curve_steps, live_loss, replica
 from modbench.training.trainer import Point, RunData, TrainState
 
@@ -84,7 +83,8 @@ def run_group(
     shares = {"train": training, "evaluate": evaluating, "compile": clock.compiling}
     seconds = {name: share / len(specs) for name, share in shares.items()}
     host = jax.device_get((state.loss, state.diverged_at, state.best.step))
-    return [_result(spec, index, host, curve, measured, seconds) for index, spec in enumerate(specs)]
+    count = sum(leaf[0].size for leaf in jax.tree.leaves(state.params))
+    return [_result(spec, index, count, host, curve, measured, seconds) for index, spec in enumerate(specs)]
 
 
 class _Clock:
@@ -147,6 +147,7 @@ def _train(
 def _result(
     spec: RunSpec,
     index: int,
+    count: int,
     host: tuple[np.ndarray, np.ndarray, np.ndarray],
     curve: list[tuple[int, Point]],
     measured: dict[str, Measured],
@@ -168,7 +169,7 @@ def _result(
         reason = "evaluation: a quantity is not a number"
     return RunResult(
         spec,
-        num_parameters(spec),
+        count,
         "done" if reason is None else "failed",
         reason,
         int(diverged_at) if diverged_at >= 0 else None,
