@@ -14,7 +14,8 @@ import typer
 from modbench.core import names
 from modbench.core.grid import load_sweep, parse_sweep
 from modbench.core.quantities import QUANTITIES
-from modbench.core.spec import TASKS, EvaluationSpec, ModelSpec, RunSpec, TrainSpec
+from modbench.core.spec import EvaluationSpec, ModelSpec, RunSpec, TrainSpec
+from modbench.core.task_spec import TASKS
 from modbench.store.schema import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]

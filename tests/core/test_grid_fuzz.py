@@ -10,7 +10,8 @@ from modbench.core.errors import RequestError
 from modbench.core.grid import Sweep, load_sweep, parse_sweep
 from modbench.core.identity import run_id
 from modbench.core.names import ARCHITECTURES, GATES, KINDS, MODELS, SCORES, VARIANTS
-from modbench.core.spec import EvaluationSpec, MhaTask, MlpTask, ModelSpec, RnnTask, RunSpec, TrainSpec
+from modbench.core.spec import EvaluationSpec, ModelSpec, RunSpec, TrainSpec
+from modbench.core.task_spec import MhaTask, MlpTask, RnnTask
 
 quickly = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 

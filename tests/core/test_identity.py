@@ -5,15 +5,8 @@ import json
 import pytest
 
 from modbench.core.identity import canonical, run_id, static_key
-from modbench.core.spec import (
-    EvaluationSpec,
-    MhaTask,
-    MlpTask,
-    ModelSpec,
-    RnnTask,
-    RunSpec,
-    TrainSpec,
-)
+from modbench.core.spec import EvaluationSpec, ModelSpec, RunSpec, TrainSpec
+from modbench.core.task_spec import MhaTask, MlpTask, RnnTask
 
 SPECS = {
     "mlp": RunSpec.of({"architecture": "mlp", "num_rules": 4}),

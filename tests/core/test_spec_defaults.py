@@ -6,7 +6,8 @@ import pytest
 
 from modbench.core.errors import RequestError
 from modbench.core.identity import run_id
-from modbench.core.spec import TASKS, EvaluationSpec, ModelSpec, RunSpec, TrainSpec
+from modbench.core.spec import EvaluationSpec, ModelSpec, RunSpec, TrainSpec
+from modbench.core.task_spec import TASKS
 
 CASES = [
     # architecture, kind, steps, clip, performance batch, lengths, activation samples

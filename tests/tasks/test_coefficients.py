@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modbench.core.spec import MhaTask, MlpTask, RnnTask
+from modbench.core.task_spec import MhaTask, MlpTask, RnnTask
 from modbench.tasks.families import make_task
 
 CASES = [(2, 0), (4, 1), (32, 4)]

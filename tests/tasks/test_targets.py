@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import slow_rules
 
-from modbench.core.spec import MhaTask, MlpTask, RnnTask
+from modbench.core.task_spec import MhaTask, MlpTask, RnnTask
 from modbench.tasks.families import make_task
 
 KEY = jax.random.key(5)

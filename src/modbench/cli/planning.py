@@ -15,7 +15,7 @@ from modbench.cli.console import output
 from modbench.cli.running import default_folder
 from modbench.core.errors import RequestError
 from modbench.core.grid import Sweep, load_sweep
-from modbench.core.spec import MhaTask
+from modbench.core.task_spec import MhaTask
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import Probe, TimeEstimate, disk_bytes, estimate_time, flops, memory_bytes

@@ -6,81 +6,28 @@ is explicit: two specifications are equal exactly when they mean the same run.
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from modbench.core.errors import RequestError, unknown
-from modbench.core.names import GATE_OPTIONS, GATES, MODELS, SCORE_OPTIONS, SCORES, Kind, model_name
-
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Positive = Annotated[int, Field(ge=1, lt=2**31)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class _Task(_Spec):
-    kind: Kind = "regression"
-    num_rules: int = Field(ge=2, le=1024)
-    task_seed: Seed = 0
-    rule_probabilities: tuple[NonNegative, ...] | None = None
-    """Training distribution over rules; None is uniform."""
-
-    @model_validator(mode="after")
-    def _distribution(self) -> Self:
-        p = self.rule_probabilities
-        if p is not None:
-            if len(p) != self.num_rules:
-                raise ValueError(
-                    f"rule_probabilities: must have num_rules = {self.num_rules} entries, got {len(p)}"
-                )
-            if abs(sum(p) - 1) > 1e-6:
-                raise ValueError(f"rule_probabilities: must sum to 1, got a sum of {sum(p):.6g}")
-        if getattr(self, "variant", "linear") == "fixed-ops" and self.num_rules > 5:
-            raise ValueError(f"num_rules: must be at most 5 with variant 'fixed-ops', got {self.num_rules}")
-        return self
-
-
-class MlpTask(_Task):
-    """y = alpha_c x1 + beta_c x2 (PAPER Eq. 4-6)."""
-
-    architecture: Literal["mlp"] = "mlp"
-    variant: Literal["linear", "fixed-ops"] = "linear"
-
-
-class MhaTask(_Task):
-    """Retrieval of the nearest other tokens under the token's rule (PAPER Eq. 7-11)."""
-
-    architecture: Literal["mha"] = "mha"
-    variant: Literal["linear", "fixed-ops"] = "linear"
-    search_version: Literal[1, 2] = 1
-    length: int = Field(default=10, ge=2, le=4096)
-
-
-class RnnTask(_Task):
-    """A switched linear dynamical system (PAPER Eq. 12-15)."""
-
-    architecture: Literal["rnn"] = "rnn"
-    order: Positive = 1
-    state_width: Positive = 32
-    length: int = Field(default=10, ge=1, le=4096)
-
-
-TaskSpec = MlpTask | MhaTask | RnnTask
-TASKS: dict[str, type[MlpTask] | type[MhaTask] | type[RnnTask]] = {
-    "mlp": MlpTask,
-    "mha": MhaTask,
-    "rnn": RnnTask,
-}
+from modbench.core.errors import RequestError, first_problem, unknown
+from modbench.core.names import GATE_OPTIONS, GATES, MODELS, SCORE_OPTIONS, SCORES, model_name
+from modbench.core.protocol import fill_in
+from modbench.core.task_spec import (
+    TASKS,
+    MlpTask,
+    NonNegative,
+    Positive,
+    Rate,
+    Seed,
+    Spec,
+    TaskSpec,
+)
 
 Option = int | float | str | bool
 
 
-class ModelSpec(_Spec):
+class ModelSpec(Spec):
     """Body x scores x gates. The body is the one made for the task's architecture.
 
     `name` may be given instead of `scores` and `gates`: one of `modbench.core.names.MODELS`.
@@ -93,8 +40,8 @@ class ModelSpec(_Spec):
     encoder_width: Positive = 32
     model_width: Positive
     """D; filled in with 4 times the encoder width."""
-    score_options: dict[str, Option] = {}
-    gate_options: dict[str, Option] = {}
+    score_options: dict[str, Option] = Field(default={})
+    gate_options: dict[str, Option] = Field(default={})
 
     @field_validator("score_options", "gate_options", mode="before")
     @classmethod
@@ -162,7 +109,7 @@ class ModelSpec(_Spec):
         return self.scores != "none"
 
 
-class TrainSpec(_Spec):
+class TrainSpec(Spec):
     """Optimisation: Adam with the paper's defaults."""
 
     steps: Positive
@@ -175,7 +122,7 @@ class TrainSpec(_Spec):
     """Steps at which the learning rate is halved."""
 
 
-class EvaluationSpec(_Spec):
+class EvaluationSpec(Spec):
     """Sample counts of everything that is measured (PAPER sections 4 and 5)."""
 
     curve_every: Positive = 5000
@@ -194,7 +141,7 @@ class EvaluationSpec(_Spec):
     """Samples or sequences per rule distribution."""
 
 
-class RunSpec(_Spec):
+class RunSpec(Spec):
     """One run: a task, a model, how it is trained, how it is measured, and its seed.
 
     Example:
@@ -268,11 +215,11 @@ class RunSpec(_Spec):
                     raise unknown(
                         f"{name} field" + (f" of {architecture}" if name == "task" else ""), field, possible
                     )
-        _fill(architecture, tables)
+        fill_in(architecture, tables)
         try:
             return cls.model_validate({**tables, "seed": data.get("seed", 0)})
         except ValidationError as error:
-            raise RequestError(_line(error)) from None
+            raise RequestError(first_problem(error, frozenset(TASKS))) from None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -332,53 +279,3 @@ def _table(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise RequestError(f"{name} must be a table of fields, got {value!r}")
     return dict(value)
-
-
-def _fill(architecture: str, tables: dict[str, dict[str, Any]]) -> None:
-    """Fills in what the paper's protocol fixes per architecture and kind, in place."""
-    task, model, train, evaluation = tables["task"], tables["model"], tables["train"], tables["evaluation"]
-    mlp, mha, rnn = (architecture == name for name in TASKS)
-    name = model.get("name")
-    named = MODELS.get(name) if isinstance(name, str) else None
-    scores = named.scores if named else model.get("scores", "joint")
-    if scores != "none" and model.get("num_modules") is None:
-        model["num_modules"] = task.get("num_rules")
-    train.setdefault("steps", 100_000 if mlp else 500_000)
-    train.setdefault("clip_norm", 1.0 if rnn else 0.0)
-    small_batches = rnn or (mha and task.get("kind", "regression") == "regression")
-    evaluation.setdefault("performance_batch_size", 256 if small_batches else 1000)
-    evaluation.setdefault("activation_samples", 10_000_000 if mha else 1_000_000)
-    length = task.get("length", 10)
-    if mlp:
-        evaluation.setdefault("lengths", (1,))
-    elif length == 10:
-        evaluation.setdefault("lengths", (3, 5, 10, 20, 30))
-    elif isinstance(length, int) and not isinstance(length, bool) and length >= 1:
-        evaluation.setdefault(
-            "lengths", tuple(range(10, 60, 10)) if length == 20 else (length, 2 * length, 3 * length)
-        )
-    if "lengths" in evaluation and isinstance(evaluation["lengths"], list | tuple):
-        if not mlp and length not in evaluation["lengths"]:
-            evaluation["lengths"] = (*evaluation["lengths"], length)
-        if all(isinstance(n, int) for n in evaluation["lengths"]):
-            evaluation["lengths"] = tuple(sorted(evaluation["lengths"]))
-    for table, field in ((task, "rule_probabilities"), (train, "halve_learning_rate_at")):
-        if isinstance(table.get(field), list):
-            table[field] = tuple(table[field])
-
-
-def _line(error: ValidationError) -> str:
-    """The first problem pydantic found, as one line: field, what must hold, what was given."""
-    problem = error.errors()[0]
-    cause = problem.get("ctx", {}).get("error")
-    if isinstance(cause, RequestError):
-        return str(cause)
-    where = ".".join(str(part) for part in problem["loc"] if part not in TASKS)
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "value_error":
-        prefix = f"{where}." if where and not message.startswith(where) else ""
-        return prefix + message
-    message = message.removeprefix("Input should be ").removesuffix(" required")
-    if problem["type"] == "missing":
-        return f"{where} must be given"
-    return f"{where}: must be {message}, got {problem['input']!r}"

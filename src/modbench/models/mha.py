@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from modbench.core.spec import MhaTask, RunSpec
+from modbench.core.spec import RunSpec
+from modbench.core.task_spec import MhaTask
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
 from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer

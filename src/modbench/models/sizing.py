@@ -5,7 +5,8 @@ E encoder width, D model width, R rules, M modules. Needs no JAX, so a plan can 
 
 import math
 
-from modbench.core.spec import MhaTask, MlpTask, RnnTask, RunSpec
+from modbench.core.spec import RunSpec
+from modbench.core.task_spec import MhaTask, MlpTask, RnnTask
 
 
 def mlp_hidden_width(model_width: int, num_modules: int) -> int:

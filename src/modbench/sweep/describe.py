@@ -1,7 +1,8 @@
 """A cohort, a duration and a large number in words that fit on a line."""
 
 from modbench.core.names import MODEL_TITLES
-from modbench.core.spec import MhaTask, RunSpec
+from modbench.core.spec import RunSpec
+from modbench.core.task_spec import MhaTask
 
 
 def describe_cell(spec: RunSpec) -> str:

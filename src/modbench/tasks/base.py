@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from modbench.core.spec import TaskSpec
+from modbench.core.task_spec import TaskSpec
 
 
 class Batch(NamedTuple):

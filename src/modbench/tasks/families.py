@@ -1,6 +1,6 @@
 """The family of rule tasks of an architecture."""
 
-from modbench.core.spec import MhaTask, MlpTask, TaskSpec
+from modbench.core.task_spec import MhaTask, MlpTask, TaskSpec
 from modbench.tasks.base import Task
 from modbench.tasks.mha import Mha
 from modbench.tasks.mlp import Mlp

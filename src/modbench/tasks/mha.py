@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from modbench.core.spec import MhaTask
+from modbench.core.task_spec import MhaTask
 from modbench.tasks.base import Task, retrieved
 
 

@@ -4,7 +4,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from modbench.core.spec import MlpTask
+from modbench.core.task_spec import MlpTask
 from modbench.tasks.base import Task, retrieved
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from modbench.core.spec import RnnTask
+from modbench.core.task_spec import RnnTask
 from modbench.tasks.base import Task
 
 
