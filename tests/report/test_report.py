@@ -70,7 +70,7 @@ def html(tables, tmp_path_factory):
 def test_sections_come_in_the_order_of_a_reader(html):
     page = Page(html)
     sections = [value for tag, name, value in page.attributes if tag == "section" and name == "id"]
-    assert sections == ["run", "answer", "figures", "read", "provenance"]
+    assert sections == ["run", "answer", "claims", "figures", "read", "provenance"]
     figures = [value for tag, name, value in page.attributes if tag == "figure" and name == "id"]
     assert figures == list(FIGURES)
 
@@ -104,7 +104,7 @@ def test_counts_failures_and_gaps_are_said_first(html):
 
 
 def test_the_score_table_has_models_random_and_intervals(html):
-    answer = html[html.index('id="answer"') : html.index('id="figures"')]
+    answer = html[html.index('id="answer"') : html.index('id="claims"')]
     assert answer.count("<table") == 4  # two kinds, two numbers of rules
     for name in ("Monolithic", "Modular", "Modular-op", "GT-Modular", "Random"):
         assert answer.count(f'"name">{name}</span>') == 4
@@ -114,7 +114,7 @@ def test_the_score_table_has_models_random_and_intervals(html):
 
 
 def test_the_lowest_learnt_mean_is_marked(html):
-    answer = html[html.index('id="answer"') : html.index('id="figures"')]
+    answer = html[html.index('id="answer"') : html.index('id="claims"')]
     first = answer[: answer.index("</table>")]
     rows = {re.search(r'class="name">([^<]+)', row)[1]: row for row in first.split("<tr")[2:]}
     numbers = {
@@ -167,6 +167,19 @@ def test_numbers_in_the_texts_of_figures_are_not_rounded():
     assert 'aria-label="a &#34;label&#34;"' in svg
 
 
+def test_all_claims_are_judged_with_their_numbers(html):
+    claims = html[html.index('id="claims"') : html.index('id="figures"')]
+    for number in range(1, 9):
+        assert f'id="claim{number}"' in claims
+    shown = re.findall(r'<h3><span class="verdict (\w+)">', claims)
+    assert len(shown) == 8
+    assert set(shown) <= {"supported", "contradicted", "undecided"}
+    assert "2,000 of the paper&#39;s 100,000 steps" in claims
+    assert "planned runs are missing. <code>modbench run DIR/sweep.toml --out DIR</code>" in claims
+    assert re.search(r"\d+ runs in \d+ pairs, \d+ left out; [\d.]+ times the parameters", claims)
+    assert claims.count("Setting by setting") == 8
+
+
 @pytest.mark.parametrize("case", ["empty", "failed", "missing", "one model", "one run"])
 def test_stores_with_little_in_them(tmp_path, case):
     runs = {
@@ -182,6 +195,7 @@ def test_stores_with_little_in_them(tmp_path, case):
     if case in ("empty", "failed", "missing"):
         assert "nothing to compare" in text
         assert "there is no figure" in text
+        assert "no claim can be judged" in text
     if case == "one run":
         assert "no interval" in text
         assert "no intervals: a single task seed and seed" in text

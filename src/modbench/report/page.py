@@ -1,6 +1,7 @@
 """The page: everything put together, rendered, and written at once."""
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from modbench.report.facts import MOST_LISTED, failures, families, gaps, machine
 from modbench.report.guide import FORMULAS, examples
 from modbench.report.scores import scores
 from modbench.report.svg import inline_svg, marker_svg
+from modbench.report.verdicts import early_training, shown_claims
 from modbench.store.table import Tables
 
 DARK = {
@@ -121,6 +123,8 @@ def render(tables: Tables, provenance: Mapping[str, Any]) -> str:
         "retired": tables.retired,
         "legend": [(model_title(model), marker_svg(style)) for model, style in styles.items()],
         "scores": scores(tables, styles),
+        "claims": shown_claims(tables, shlex.quote(str(said.get("store", "DIR")))),
+        "early": early_training(tables),
         "sections": [_section(card, tables, settings) for card in cards],
         "level": f"{100 * LEVEL:.0f}",
         "quantities": [QUANTITIES[name] for name in METRICS],

@@ -1,0 +1,134 @@
+"""The claims as a page shows them: every number as text."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from modbench.analysis.claims import Claim, Judged, claims
+from modbench.analysis.effects import Effect, Form
+from modbench.analysis.settings import settings_in_order
+from modbench.analysis.summary import groups, planned_runs
+from modbench.core.spec import RunSpec
+from modbench.store.table import Tables
+
+
+@dataclass(frozen=True)
+class Line:
+    """An effect: what it is, its mean, interval and basis as text, what the claim says of it, and its verdict.
+
+    `verdict` is None for an effect that is only shown; `interval` is empty where there is none.
+    """
+
+    title: str
+    mean: str
+    interval: str
+    says: str
+    basis: str
+    verdict: str | None
+
+
+@dataclass(frozen=True)
+class ShownClaim:
+    """A claim with its verdict in words.
+
+    Attributes:
+        claim: as judged.
+        lines: its effects over all settings.
+        settings: (setting, verdict, lines) of each, none where the store has but one.
+        split: a sentence on settings whose verdict is the opposite of another's; empty without.
+        command: that would make what is missing; None where there is none.
+    """
+
+    claim: Claim
+    lines: list[Line]
+    settings: list[tuple[str, str, list[Line]]]
+    split: str
+    command: str | None
+
+
+def shown_claims(tables: Tables, folder: str = "DIR") -> list[ShownClaim]:
+    """The paper's claims, held against a store.
+
+    Args:
+        tables: as loaded.
+        folder: of the store, for the commands.
+    """
+    return [_shown(claim, folder) for claim in claims(tables)]
+
+
+def early_training(tables: Tables) -> list[str]:
+    """A line for each setting that was trained for fewer steps than the paper's."""
+    planned = planned_runs(tables)
+    lines = {}
+    for key, group in groups(planned, ["setting"]):
+        task = {"architecture": str(group["architecture"].iloc[0]), "num_rules": 2}
+        steps, protocol = int(group["steps"].max()), RunSpec.of(task).train.steps
+        if steps < protocol:
+            lines[key["setting"]] = f"{key['setting']}: {steps:,} of the paper's {protocol:,} steps"
+    return [lines[setting] for setting in settings_in_order(planned) if setting in lines]
+
+
+def _shown(claim: Claim, folder: str) -> ShownClaim:
+    several = len(claim.settings) > 1
+    settings = [
+        (setting, verdict, [line_of(result) for result in results])
+        for setting, (verdict, results) in claim.settings.items()
+    ]
+    against = claim.settings_with("contradicted") if claim.verdict != "contradicted" else []
+    favour = claim.settings_with("supported") if claim.verdict == "contradicted" else []
+    split = [
+        f"{word} in {', '.join(found)} alone"
+        for word, found in (("Contradicted", against), ("Supported", favour))
+        if found
+    ]
+    return ShownClaim(
+        claim,
+        [line_of(result) for result in claim.results],
+        settings if several else [],
+        split[0] if several and split else "",
+        claim.need.command(folder) if claim.need else None,
+    )
+
+
+def line_of(result: Judged) -> Line:
+    """An effect as text."""
+    effect, (interval, num_runs, left_out, parameters), verdict = result
+    mean, low, high = (float(number) for number in interval[:3])
+    basis = f"{num_runs:,} run{'s' * (num_runs != 1)}"
+    if len(effect.models) > 1 and effect.over != "growth":
+        basis += f" in {num_runs // len(effect.models):,} pairs"
+    if left_out:
+        basis += f", {left_out:,} left out"
+    if parameters and effect.over != "growth":
+        basis += f"; {parameters:#.3g} times the parameters"
+    return Line(
+        effect.title,
+        _text(mean, effect.form) if np.isfinite(mean) else "none",
+        f"{_text(low, effect.form)} to {_text(high, effect.form)}" if np.isfinite([low, high]).all() else "",
+        _says(effect),
+        basis,
+        verdict,
+    )
+
+
+def _text(value: float, form: Form) -> str:
+    if form == "ratio":
+        return f"{2**value:.2f}"
+    if form == "share":
+        return f"{100 * value:.0f} %"
+    return f"{value:.2f}" if form == "level" else f"{value:+.2f}"
+
+
+def _bound(value: float, form: Form) -> str:
+    if form == "share":
+        return _text(value, form)
+    return f"{2**value if form == 'ratio' else value:.3g}"
+
+
+def _says(effect: Effect) -> str:
+    sides = [
+        f"{word} {_bound(bound, effect.form)}"
+        for word, bound in (("above", effect.above), ("below", effect.below))
+        if np.isfinite(bound)
+    ]
+    return " and ".join(sides)
