@@ -30,8 +30,15 @@ $(STAMPS)/dev: pyproject.toml constraints.txt | $(BIN)/python
 
 demo: $(STAMPS)/run
 	@$(BIN)/modbench run quick --out results/quick
+	@$(MAKE) --no-print-directory --silent results/quick/report.html
+	@echo "figures in results/quick/figures, report in results/quick/report.html"
+
+# Publishing a cohort changes this folder: pictures are drawn again when there is something new to draw.
+results/quick/report.html: results/quick/cohorts
 	@$(BIN)/modbench figures results/quick
 	@$(BIN)/modbench report results/quick
+
+results/quick/cohorts: ;
 
 lint: $(STAMPS)/dev
 	$(BIN)/ruff format --check .
