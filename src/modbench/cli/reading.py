@@ -76,10 +76,12 @@ def _provenance(folder: Path) -> dict[str, str]:
         sweep = tomllib.loads((folder / "sweep.toml").read_text("utf-8"))
     except (OSError, ValueError):
         sweep = {}
+    name = sweep.get("name", folder.name)
     return {
-        "sweep": sweep.get("name", folder.name),
+        "title": name,
+        "sweep": name,
         "description": sweep.get("description", ""),
-        "store": str(folder.absolute()),
+        "store": str(folder),
         "modbench": __version__,
         "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
