@@ -165,6 +165,14 @@ def report(
 
 
 @app.command()
+def claims(folder: StoreFolder) -> None:
+    """Hold the paper's claims against the results of a sweep."""
+    from modbench.cli.judging import show_claims
+
+    show_claims(folder)
+
+
+@app.command()
 def env() -> None:
     """Show what is installed, which devices there are and where the cache lies."""
     from modbench.cli.machine import show_machine

@@ -25,6 +25,7 @@ class Line:
     says: str
     basis: str
     verdict: str | None
+    num_runs: int
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def line_of(result: Judged) -> Line:
         _says(effect),
         basis,
         verdict,
+        num_runs,
     )
 
 

@@ -1,0 +1,70 @@
+"""`modbench claims`: the paper's claims, held against a store, in a terminal."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from modbench.cli.console import output
+from modbench.cli.status import store_notes
+from modbench.core.errors import RequestError
+from modbench.store.table import load
+
+if TYPE_CHECKING:
+    from modbench.report.verdicts import ShownClaim
+
+STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
+
+
+def show_claims(folder: Path) -> None:
+    """Shows every claim with its effects, their intervals and the verdict; and what the undecided ones lack.
+
+    Args:
+        folder: of the store.
+
+    Raises:
+        RequestError: the folder is no store.
+    """
+    tables = load(folder)
+    if tables.runs.empty and tables.missing.empty:
+        raise RequestError(f"store {folder} must have runs or plans, got none")
+    from modbench.report.verdicts import early_training, shown_claims
+
+    claims = shown_claims(tables, shlex.quote(str(folder)))
+    console = output()
+    console.print(_table(claims))
+    for line in early_training(tables):
+        console.print(Text(f"early training: {line}", "yellow"))
+    needs: dict[tuple[str, str | None], list[str]] = {}
+    for shown in claims:
+        number = str(shown.claim.card.number)
+        if shown.split:
+            console.print(f"{number}: {shown.split}", soft_wrap=True)
+        if shown.claim.need:
+            needs.setdefault((shown.claim.need.text, shown.command), []).append(number)
+    for (text, command), numbers in needs.items():
+        console.print(f"undecided {', '.join(numbers)}: {text}", soft_wrap=True)
+        if command:
+            console.print(f"  {command}", soft_wrap=True)
+    for note in store_notes(tables):
+        console.print(note)
+
+
+def _table(claims: "list[ShownClaim]") -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("claim", "runs", "mean", "95 % interval", "claimed"):
+        table.add_column(heading, justify="left" if heading == "claim" else "right")
+    table.add_column("verdict", no_wrap=True)
+    for shown in claims:
+        card, verdict = shown.claim.card, shown.claim.verdict
+        sentence = Text(f"{card.number}. {card.sentence}", "bold")
+        table.add_row(sentence, "", "", "", "", Text(verdict, STYLES[verdict]))
+        for line in shown.lines:
+            told = Text(line.verdict, STYLES[line.verdict]) if line.verdict else Text("beside", "dim")
+            numbers = (f"{line.num_runs:,}", line.mean, line.interval, line.says)
+            table.add_row(f"   {line.title}", *numbers, told)
+        table.add_section()
+    return table
