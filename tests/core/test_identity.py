@@ -72,7 +72,7 @@ CHANGES = {
     ("evaluation", "performance_batches"): (7, False),
     ("evaluation", "performance_batch_size"): (7, False),
     ("evaluation", "lengths"): ([7, 10], False),
-    ("evaluation", "activation_samples"): (7, False),
+    ("evaluation", "activation_samples"): (777, False),
     ("evaluation", "adaptation_distributions"): (7, False),
     ("evaluation", "adaptation_samples"): (7, False),
     ("run", "seed"): (1, True),

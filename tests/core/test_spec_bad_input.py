@@ -10,6 +10,10 @@ MHA = {"architecture": "mha", "num_rules": 4}
 RNN = {"architecture": "rnn", "num_rules": 4}
 
 BAD = [
+    (
+        {"task": MLP, "evaluation": {"activation_samples": 79}},
+        "evaluation.activation_samples: must be at least 20 per rule, 80, so that every rule is seen, got 79",
+    ),
     ({"task": {}}, "task.architecture must be given. Possible: mlp, mha, rnn."),
     ({"task": {"architecture": "mlpp"}}, "unknown architecture 'mlpp'. Did you mean 'mlp'?"),
     ({"task": {"architecture": ["mlp"]}}, "unknown architecture ['mlp']."),

@@ -16,6 +16,7 @@ from modbench.core.grid import Sweep
 from modbench.store.files import Store
 from modbench.store.table import load
 from modbench.sweep import executors
+from modbench.sweep.environment import cache_folder
 from modbench.sweep.events import Advanced, CohortFailed, GivenBack, Published, Started
 from modbench.sweep.executors import Executor, Here, make_executor
 from modbench.sweep.processes import Processes
@@ -144,6 +145,28 @@ def test_here_stops_when_asked(tmp_path):
         lambda: any(isinstance(event, Advanced) for event in events),
     )
     assert prepared.store.published() == []
+
+
+def test_here_leaves_nobody_training_when_it_is_interrupted(tmp_path):
+    prepared = prepare(sweep(), tmp_path / "store")
+
+    def interrupt(event):
+        if isinstance(event, Advanced):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Here(fake_training.slow).run(prepared.plan.pending, prepared.store.folder, interrupt, lambda: False)
+    assert not any(thread.name == "modbench trainer" for thread in threading.enumerate())
+    assert prepared.store.published() == []
+
+
+def test_a_user_without_a_home_gets_a_cache_in_the_temporary_folder(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert cache_folder({}).name.startswith("modbench-")
+    assert cache_folder({"XDG_CACHE_HOME": "/x"}) == Path("/x/modbench")
 
 
 def test_workers_have_one_thread_and_the_users_cache(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from modbench.analysis.settings import with_settings
 from modbench.core.names import MODEL_TITLES, MODELS
 from modbench.core.quantities import error_unit
 from modbench.store.table import Tables
@@ -25,7 +26,7 @@ FEW_ROWS = 24
 MOST_FAILURES = 20
 """Failed runs that are listed; the others are only counted."""
 
-_SETTING = ["architecture", "search_version", "kind"]
+_SETTING = ["setting", "architecture", "search_version", "kind"]
 
 
 def summarise(tables: Tables, by_rules: bool) -> pd.DataFrame:
@@ -36,10 +37,11 @@ def summarise(tables: Tables, by_rules: bool) -> pd.DataFrame:
         by_rules: whether runs with different numbers of rules are kept apart.
 
     Returns:
-        One row per architecture, search version, kind, number of rules if so wished, and model: how many
+        One row per setting (see `analysis.settings`), number of rules if so wished, and model: how many
         runs are `done`, `failed` and `waiting`, and means of `SHOWN` at the "last" checkpoint over those that
         are done; NaN where none is, or the model has no such quantity.
     """
+    tables = with_settings(tables)
     by = [*_SETTING, *(["num_rules"] if by_rules else []), "model"]
     recorded = tables.runs.query("checkpoint == @CHECKPOINT").rename(columns={"status": "state"})
     waiting = tables.missing.assign(state="waiting")
@@ -89,7 +91,9 @@ def results_table(tables: Tables) -> Table:
 
 
 def describe_setting(row: dict) -> str:
-    """Architecture, search version and kind of a table's row in words."""
+    """Architecture, search version, kind, and what else of the protocol sets a table's row apart, in words."""
+    if "setting" in row:
+        return row["setting"].replace(" · ", " ", 1)
     version = "" if pd.isna(row["search_version"]) else f" v{row['search_version']}"
     return f"{row['architecture'].upper()}{version} {row['kind']}"
 

@@ -254,6 +254,11 @@ class RunSpec(Spec):
                 )
         elif self.task.architecture == "mha" and width < 2 * rules:
             raise ValueError(f"model.model_width: must be at least 2 per rule, got {width} for {rules} rules")
+        if self.evaluation.activation_samples < 20 * rules:
+            raise ValueError(
+                f"evaluation.activation_samples: must be at least 20 per rule, {20 * rules}, so that every rule "
+                f"is seen, got {self.evaluation.activation_samples}"
+            )
         if self.task.architecture == "mha" and min(self.evaluation.lengths) < 2:
             raise ValueError(
                 "evaluation.lengths: must be at least 2 for mha, where a token retrieves from others, "

@@ -165,8 +165,10 @@ def _result(
         # Frozen just before: the numbers are those of no finished training, and nothing may average over them.
         checkpoints = {name: _voided(result) for name, result in checkpoints.items()}
         points = [p for p in points if p.step <= diverged_at]
-    elif any(np.isnan(q) for c in checkpoints.values() for q in c.quantities.values() if q is not None):
-        reason = "evaluation: a quantity is not a number"
+    elif not all(
+        np.isfinite(q) for c in checkpoints.values() for q in c.quantities.values() if q is not None
+    ):
+        reason = "evaluation: a quantity is not finite"
     return RunResult(
         spec,
         count,

@@ -4,6 +4,7 @@ import os
 import platform
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping
 from importlib import metadata, util
 from pathlib import Path
@@ -17,7 +18,12 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
         return Path(chosen).expanduser().absolute()
     base = Path(environ.get("XDG_CACHE_HOME", ""))
     # The XDG specification tells to ignore relative paths.
-    return (base if base.is_absolute() else Path.home() / ".cache") / "modbench"
+    if base.is_absolute():
+        return base / "modbench"
+    try:
+        return Path.home() / ".cache" / "modbench"
+    except RuntimeError:  # a container's user without a home
+        return Path(tempfile.gettempdir()) / f"modbench-{os.getuid()}"
 
 
 def worker_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

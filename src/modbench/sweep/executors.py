@@ -78,22 +78,33 @@ class Here:
         """
         set_own_environment()
         events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        trainer = Trainer(0, Store.open(store_folder), events.put, should_stop, self.group)
+        left = threading.Event()
+
+        def stopping() -> bool:
+            return left.is_set() or should_stop()
+
+        trainer = Trainer(0, Store.open(store_folder), events.put, stopping, self.group)
 
         def work() -> None:
             try:
                 for cohort in cohorts:
-                    if should_stop():
+                    if stopping():
                         break
                     trainer.train(cohort)
             finally:
                 events.put(None)
 
-        threading.Thread(target=work, name="modbench trainer", daemon=True).start()
-        # A plain get() would not let signal handlers run before the next event.
-        while (event := _next(events)) is not None:
-            on_event(event)
-            raise_if_fatal(event)
+        thread = threading.Thread(target=work, name="modbench trainer", daemon=True)
+        thread.start()
+        try:
+            # A plain get() would not let signal handlers run before the next event.
+            while (event := _next(events)) is not None:
+                on_event(event)
+                raise_if_fatal(event)
+        finally:
+            # Whatever ends this call, nothing goes on training behind the caller's back.
+            left.set()
+            thread.join()
 
 
 def _next(events: "queue.SimpleQueue[Event | None]") -> Event | None:

@@ -115,10 +115,9 @@ class Trainer:
         batch_key = stream(data.seeds, Purpose.BATCHES, step)
         routing_key = stream(data.seeds, Purpose.ROUTING, step)
         loss, gradient = jax.value_and_grad(self.loss)(state.params, data, batch_key, routing_key)
-        sound = (state.diverged_at < 0) & jnp.isfinite(loss)
+        norm = optax.tree.norm(gradient)
+        sound = (state.diverged_at < 0) & jnp.isfinite(loss) & jnp.isfinite(norm)
         if self.spec.train.clip_norm > 0:
-            norm = optax.tree.norm(gradient)
-            sound = sound & jnp.isfinite(norm)
             shrink = jnp.minimum(1.0, self.spec.train.clip_norm / (norm + 1e-6))
             gradient = jax.tree.map(lambda g: g * shrink, gradient)
         direction, moments = self.adam.update(gradient, state.moments)
