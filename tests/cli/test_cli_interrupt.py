@@ -97,3 +97,13 @@ def test_a_killed_sweep_continues_to_the_uninterrupted_table(folder: Path):
         process.communicate(timeout=30)
         assert process.returncode == 0
     assert stable(folder / "killed").equals(stable(folder / "whole"))
+
+
+def test_a_sweep_outlives_the_reader_of_its_output(folder: Path):
+    process = start("quick", "run", "small.toml", "--out", "results")
+    assert process.stdout is not None
+    process.stdout.close()  # as `| head -0` does it, or a terminal that goes away
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=30) == 0
+    assert len(Store.open("results").recorded()) == 12

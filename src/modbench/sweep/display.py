@@ -1,6 +1,5 @@
 """Progress for people: a live display in a terminal, a line every few seconds elsewhere."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -214,4 +213,4 @@ def make_display(progress: SweepProgress, quiet: bool, console: Console) -> Disp
         return Silent()
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveDisplay(progress, console)
-    return Plain(progress, write=lambda line: print(line, file=console.file or sys.stdout, flush=True))
+    return Plain(progress, write=lambda line: console.print(line, soft_wrap=True))
