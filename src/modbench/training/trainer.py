@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from modbench.core.spec import RunSpec
 from modbench.models.base import Model
@@ -183,8 +183,3 @@ class Trainer:
 def _is_parameter(leaf: object) -> bool:
     """Arrays are trained; plain numbers, the options of a router say, are settings."""
     return isinstance(leaf, np.ndarray | jax.Array)
-
-
-def is_diverged(state: TrainState) -> Bool[Array, "..."]:
-    """Whether each run has been frozen."""
-    return state.diverged_at >= 0
