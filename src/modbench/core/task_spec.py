@@ -55,6 +55,11 @@ class MhaTask(_Task):
     search_version: Literal[1, 2] = 1
     length: int = Field(default=10, ge=2, le=4096)
 
+    @property
+    def token_features(self) -> int:
+        """Numbers a token has beside its rule code: (q, q', v, v') per rule; queries are pairs in version 2."""
+        return (4 if self.search_version == 1 else 6) * self.num_rules
+
 
 class RnnTask(_Task):
     """A switched linear dynamical system (PAPER Eq. 12-15)."""

@@ -38,18 +38,13 @@ def rnn_hidden_width(encoder_width: int, model_width: int, num_modules: int) -> 
     return (math.isqrt(b * b + 4 * a * c) - b) // (2 * a)
 
 
-def token_features(task: MhaTask) -> int:
-    """Features of one MHA token without its rule code: (q, q', v, v') per rule, queries being pairs in version 2."""
-    return (4 if task.search_version == 1 else 6) * task.num_rules
-
-
 def input_width(spec: RunSpec) -> int:
     """Numbers per example, token or step, without the rule code."""
     match spec.task:
         case MlpTask():
             return 2
         case MhaTask():
-            return token_features(spec.task)
+            return spec.task.token_features
         case RnnTask():
             return spec.task.state_width
 

@@ -36,7 +36,7 @@ class Mha(Task):
     @property
     def num_normals(self) -> int:
         """Queries and values of every rule."""
-        return (4 if self.spec.search_version == 1 else 6) * self.spec.num_rules
+        return self.spec.token_features
 
     def inputs(self, normals: Float[Array, "B N F"]) -> Float[Array, "B N F"]:
         """Standard normal features; in search version 2 every query is a pair, normalised to unit length."""
