@@ -106,7 +106,9 @@ def _run(spec: RunSpec, planned: PlannedCohort, failed: bool, points: int) -> tu
     run = {
         "run_id": identity, "cohort_id": planned.cohort_id, "status": "failed" if failed else "done",
         "reason": "the loss became NaN at step 700" if failed else None, **spec_columns(spec),
-        "num_parameters": 5000 + 37 * R, "width": planned.width, "diverged_at": 700 if failed else None,
+        "num_parameters": 5000 + 37 * R,
+        "rule_agreement": 1 - 1 / (2 * R), "rule_rank": 2 if spec.task.architecture == "mlp" else R,
+        "width": planned.width, "diverged_at": 700 if failed else None,
         "spec": spec_text(spec), "best_step": None if failed else 1900,
         "last_train_loss": float("nan") if failed else error,
         **{f"{c}_{name}": value for c in CHECKPOINTS for name, value in quantities.items()}, **ENV,

@@ -69,6 +69,8 @@ def record(planned: PlannedCohort, diverged: Sequence[int] = (), curve_points: i
                 "reason": "the loss became NaN at step 7" if failed else None,
                 **spec_columns(run),
                 "num_parameters": 1000 * run.task.num_rules,
+                "rule_agreement": 0.9,
+                "rule_rank": 2,
                 "width": planned.width,
                 "diverged_at": 7 if failed else None,
                 "spec": spec_text(run),

@@ -46,6 +46,8 @@ def test_runs_are_one_row_per_run_and_checkpoint_with_the_stored_numbers(store):
                 "status",
                 *SPEC_COLUMNS,
                 "num_parameters",
+                "rule_agreement",
+                "rule_rank",
                 "width",
                 "spec",
                 *ENV_COLUMNS,

@@ -38,6 +38,8 @@ def result(spec: RunSpec) -> RunResult:
     return RunResult(
         spec=spec,
         num_parameters=num_parameters(spec),
+        rule_agreement=0.75,
+        rule_rank=2,
         status="failed" if diverged else "done",
         reason="diverged: the loss of update 3 was not finite" if diverged else None,
         diverged_at=3 if diverged else None,

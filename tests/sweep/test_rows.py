@@ -32,6 +32,7 @@ def test_rows_fit_the_store_and_come_back(tmp_path):
     first = tables.runs[(tables.runs["seed"] == 0) & (tables.runs["checkpoint"] == "last")].iloc[0]
     assert first["error_id"] == 1 / 3
     assert first["num_parameters"] == 35_619
+    assert (first["rule_agreement"], first["rule_rank"]) == (0.75, 2)
     assert first["env_seconds_train"] == 0.2
     assert tables.activations["matrix"].iloc[0].tolist() == [[0.5, 0.5], [0.5, 0.5]]
     assert len(tables.curves) == 2

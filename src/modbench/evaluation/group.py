@@ -14,6 +14,7 @@ from modbench.core.identity import static_key
 from modbench.core.spec import RunSpec
 from modbench.evaluation.evaluate import Measured, checkpoint_result, measure_checkpoint
 from modbench.evaluation.result import CheckpointResult, CurvePoint, RunResult
+from modbench.tasks.overlap import rule_overlap
 from modbench.training.cohort import CohortProgram, curve_steps, live_loss, replica
 from modbench.training.trainer import Point, RunData, TrainState
 
@@ -169,9 +170,12 @@ def _result(
         np.isfinite(q) for c in checkpoints.values() for q in c.quantities.values() if q is not None
     ):
         reason = "evaluation: a quantity is not finite"
+    overlap = rule_overlap(spec.task)
     return RunResult(
         spec,
         count,
+        overlap.agreement,
+        overlap.rank,
         "done" if reason is None else "failed",
         reason,
         int(diverged_at) if diverged_at >= 0 else None,

@@ -53,6 +53,8 @@ class RunResult:
     Attributes:
         spec: the run.
         num_parameters: trainable parameters of its model.
+        rule_agreement: how alike the rules of its task are, see `modbench.tasks.overlap.RuleOverlap`.
+        rule_rank: dimension of the space that they span.
         status: `"done"` or `"failed"`.
         reason: why it failed, else None.
         diverged_at: the update at which it diverged, else None.
@@ -64,6 +66,8 @@ class RunResult:
 
     spec: RunSpec
     num_parameters: int
+    rule_agreement: float
+    rule_rank: int
     status: str
     reason: str | None
     diverged_at: int | None

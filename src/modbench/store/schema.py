@@ -78,6 +78,8 @@ RUNS = _schema(
     _maybe("reason", pa.string()),
     *_SPEC,
     _field("num_parameters", pa.int64()),
+    _maybe("rule_agreement", pa.float64()),
+    _maybe("rule_rank", pa.int32()),
     _field("width", pa.int32()),
     _maybe("diverged_at", pa.int64()),
     _field("spec", pa.string()),

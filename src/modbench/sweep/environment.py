@@ -97,12 +97,13 @@ def peak_memory_mb() -> float:
 def describe_machine() -> dict[str, str]:
     """The columns `env_host`, `env_device`, `env_modbench`, `env_jax` and `env_python` of this process.
 
-    The device is what JAX trained on; JAX is asked only where training has brought it in already.
+    The host goes by the environment variable `MODBENCH_HOST`, for a store that is to be published, else by its own
+    name. The device is what JAX trained on; JAX is asked only where training has brought it in already.
     """
     jax = sys.modules.get("jax")
     kind = jax.local_devices()[0].device_kind if jax else "none"
     return {
-        "env_host": socket.gethostname(),
+        "env_host": os.environ.get("MODBENCH_HOST") or socket.gethostname(),
         "env_device": f"cpu ({platform.machine()})" if kind == "cpu" else kind,
         "env_modbench": modbench.__version__,
         "env_jax": installed("jax"),

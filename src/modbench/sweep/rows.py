@@ -48,6 +48,8 @@ def _run(cohort_id: str, width: int, result: "RunResult", environment: Mapping[s
         "reason": result.reason,
         **spec_columns(result.spec),
         "num_parameters": result.num_parameters,
+        "rule_agreement": result.rule_agreement,
+        "rule_rank": result.rule_rank,
         "width": width,
         "diverged_at": result.diverged_at,
         "spec": spec_text(result.spec),
