@@ -10,10 +10,23 @@ def test_claims_say_what_they_lack(command, folder, training):
     shown = " ".join(result.stdout.split())
     assert len(re.findall(r"\b[1-8]\. [A-Z]", shown)) == 8
     assert shown.count("undecided") >= 8
-    assert "no run of Monolithic; fewer than two task seeds modbench run results/small/sweep.toml" in shown
+    assert 'claims at the "last" checkpoint' in shown
+    lacking = "early training: 20 of 100,000 steps; no run of Monolithic; fewer than two task seeds"
+    assert f"{lacking} modbench run results/small/sweep.toml" in shown
     assert """--set 'model.name=["monolithic", "modular", "gt-modular"]'""" in shown
     assert "--set 'task.task_seed=[0, 1, 2, 3, 4]'" in shown
-    assert "early training: MLP · regression: 20 of the paper's 100,000 steps" in shown
+    assert "--set train.steps=100000" in shown
+    assert "MLP · regression: early training: 20 of 100,000 steps" in shown
+
+
+def test_claims_are_of_the_checkpoint_that_was_asked_for(command, folder, training):
+    command("run", "small.toml", "--quiet")
+    assert (
+        'claims at the "best" checkpoint' in command("claims", "results/small", "--checkpoint", "best").stdout
+    )
+    result = command("claims", "results/small", "--checkpoint", "bets")
+    assert result.exit_code == 2
+    assert "Did you mean 'best'?" in result.stderr
 
 
 def test_what_is_no_store_has_no_claims(command, folder):

@@ -9,10 +9,14 @@ pairs of runs on the same task, capacity and seed where models are compared. It 
 - **undecided** otherwise, and wherever there are not several task seeds and several seeds, without which no interval
   speaks of both sources of chance.
 
-A claim is supported when all its effects are, contradicted when any of them is, undecided otherwise.
+A claim is supported when all its effects are, contradicted when any of them is, undecided otherwise. Settings that are
+early training (`modbench.analysis.early`) are measured and decide nothing: the verdict over all settings rests on
+the others, and on its own an early setting is undecided.
 
 Where the paper says "small" or "marginally", a tenth is meant here (`SMALL`): of the error, and of the way from
-perfect to random routing.
+perfect to random routing. A metric cannot be below 0, so that being above it would say nothing: where a solution is
+"not found", its metric is more than that tenth away. Where it says "many" and "few" rules, it compares them: what is
+little is little beside the other.
 """
 
 from collections.abc import Mapping
@@ -21,10 +25,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from modbench.analysis.early import Training, trainings
 from modbench.analysis.effects import Effect, Measured, Over, Panel, level_of, lower_error, lower_metric, wins
 from modbench.analysis.intervals import LEVEL
 from modbench.analysis.needs import Need, need_of
-from modbench.analysis.settings import settings_in_order
 from modbench.core.names import MODEL_TITLES
 from modbench.store.table import Tables
 
@@ -68,9 +72,10 @@ class Claim:
 
     Attributes:
         card: what is claimed.
-        results: over all settings of the store.
+        results: over all settings of the store that are not early training; over all where every one is.
         verdict: what they mean together.
         settings: the same for each setting alone, in reporting order.
+        trainings: how far each of them was trained.
         need: for an undecided claim, what would decide it.
     """
 
@@ -78,6 +83,7 @@ class Claim:
     results: list[Judged]
     verdict: Verdict
     settings: Mapping[str, tuple[Verdict, list[Judged]]]
+    trainings: Mapping[str, Training]
     need: Need | None
 
     def settings_with(self, verdict: Verdict) -> list[str]:
@@ -165,11 +171,13 @@ CARDS: tuple[Card, ...] = (
     Card(
         5,
         "Backpropagation alone does not find the specialised solution: modules collapse, and more so with more rules.",
-        "Modular's collapse: above 0, and growing with every doubling of R, on average and for the worst module.",
+        f"Modular's distance from perfect specialisation: alignment, relative to Random, above {SMALL}, a tenth of the "
+        "way. And its collapse, growing with every doubling of R, on average and for the worst module.",
         (
-            _level(MODULAR, "collapse_worst", "Collapse-Worst", above=0),
+            _level(MODULAR, "alignment", _ALIGNMENT, above=SMALL),
             _grows(MODULAR, "collapse_worst", "Collapse-Worst"),
             _grows(MODULAR, "collapse_avg", "Collapse-Avg"),
+            _level(MODULAR, "collapse_worst", "Collapse-Worst"),
         ),
         "The scales move with R too: at equally uneven use Collapse-Worst grows, as the least of many is less than the "
         "least of few, and Collapse-Avg falls, by its factor M/(M - 1). So both must grow.",
@@ -177,12 +185,12 @@ CARDS: tuple[Card, ...] = (
     Card(
         6,
         "Mis-specialisation grows with the number of rules too.",
-        "Modular's distance from perfect specialisation: above 0, and growing with every doubling of R, by alignment "
-        "and by inverse mutual information.",
+        "Modular's distance from perfect specialisation: growing with every doubling of R, by alignment and by inverse "
+        "mutual information.",
         (
-            _level(MODULAR, "alignment", _ALIGNMENT, above=0),
             _grows(MODULAR, "alignment", _ALIGNMENT),
             _grows(MODULAR, "inverse_mutual_information", _IMI),
+            _level(MODULAR, "inverse_mutual_information", _IMI),
         ),
         "Random routing has an alignment of 1 - 1/R, which moves with R by itself: alignment is divided by it, so that "
         "0 is perfect and 1 is random for every R. Inverse mutual information is 1 for random routing at every R.",
@@ -205,13 +213,13 @@ CARDS: tuple[Card, ...] = (
         8,
         "The specialised solution is within the architecture's reach and yet not found.",
         "How far the routers that learn are from GT-Modular, which has their body and lacks only their scorer: how "
-        "many times lower its error is, above 1, and how much lower its alignment, relative to Random, above 0.",
+        f"many times lower its error is, above 1, and how much lower its alignment, relative to Random, above {SMALL}.",
         tuple(
             effect
             for model in (MODULAR, OP)
             for effect in (
                 _lower(GT, model, "error_id", above=0),
-                _less(GT, model, "alignment", _ALIGNMENT, above=0),
+                _less(GT, model, "alignment", _ALIGNMENT, above=SMALL),
             )
         ),
         "What the learnt models have above GT-Modular's parameters is the scorer. The rules of the MLP task span two "
@@ -235,30 +243,40 @@ def claims(tables: Tables, checkpoint: str = "last") -> list[Claim]:
         RequestError: an unknown checkpoint.
     """
     panel = Panel.of(tables, checkpoint)
-    parts = {setting: panel.only(setting) for setting in settings_in_order(panel.runs)}
+    trained = trainings(panel)
+    early = {setting: training for setting, training in trained.items() if training.early}
+    all_early = bool(early) and len(early) == len(trained)
+    whole = panel if all_early else panel.only(*(trained.keys() - early.keys()))
+    parts = {setting: panel.only(setting) for setting in trained}
     found = []
     for card in CARDS:
-        results = judge(card, panel)
+        results = judge(card, whole, all_early)
         verdict = verdict_of(results)
         by_setting: dict[str, tuple[Verdict, list[Judged]]] = {}
         for setting, part in parts.items():
-            alone = judge(card, part)
+            alone = judge(card, part, setting in early)
             by_setting[setting] = (verdict_of(alone), alone)
         judged = [(result.effect, result.measured) for result in results if result.verdict]
-        need = need_of(panel.runs, judged) if verdict == "undecided" else None
-        found.append(Claim(card, results, verdict, by_setting, need))
+        need = need_of(whole.runs, judged, early if all_early else {}) if verdict == "undecided" else None
+        found.append(Claim(card, results, verdict, by_setting, trained, need))
     return found
 
 
-def judge(card: Card, panel: Panel) -> list[Judged]:
-    """Measures a claim's effects on some runs, and says of each what its interval means."""
+def judge(card: Card, panel: Panel, early: bool = False) -> list[Judged]:
+    """Measures a claim's effects on some runs, and says of each what its interval means.
+
+    Args:
+        card: the claim.
+        panel: of the runs.
+        early: whether they are early training, which decides nothing.
+    """
     together = 1 - (1 - LEVEL) / sum(effect.judged for effect in card.effects)
     results = []
     for effect in card.effects:
         measured = effect.measure(panel, LEVEL)
         verdict: Verdict | None = None
         if effect.judged:
-            verdict = _verdict(effect, measured, effect.measure(panel, together))
+            verdict = "undecided" if early else _verdict(effect, measured, effect.measure(panel, together))
         results.append(Judged(effect, measured, verdict))
     return results
 

@@ -25,7 +25,7 @@ CELL = ["setting", "encoder_width", "model_width"]
 KEY = [*CELL, "num_rules", "task_seed", "seed"]
 ERRORS = ("error_id", "error_ood", "error_training")
 METRICS = ("collapse_avg", "collapse_worst", "alignment", "inverse_mutual_information")
-_QUANTITIES = [*ERRORS, *METRICS, "num_parameters"]
+_QUANTITIES = [*ERRORS, *METRICS, "loss_change", "num_parameters"]
 
 Form = Literal["ratio", "share", "level", "difference"]
 Over = Literal["all", "growth", "most", "fewest"]
@@ -38,7 +38,9 @@ class Panel(NamedTuple):
         runs: planned runs with `state` (`"done"`, `"failed"`, `"missing"`).
         values: indexed by `KEY`, columns (quantity, model), NaN where a run is not there. Errors and numbers of
             parameters are logarithms to the base of two; `error_training` is their mean over the evaluations
-            during training, but for step 0; `alignment` is relative to Random, whose value 1 - 1/R itself moves with R.
+            during training, but for step 0; `loss_change` is the logarithm of the loss over the last third of the
+            learning curve, less that over the third before it; `alignment` is relative to Random, whose value
+            1 - 1/R itself moves with R.
     """
 
     runs: pd.DataFrame
@@ -60,10 +62,10 @@ class Panel(NamedTuple):
         columns = pd.MultiIndex.from_product([_QUANTITIES, PAPER_MODELS])
         return cls(runs, values.reindex(columns=columns))
 
-    def only(self, setting: str) -> Self:
-        """The part of one setting."""
-        rows = self.values.index.get_level_values("setting") == setting
-        return type(self)(self.runs[self.runs["setting"] == setting], self.values[rows])
+    def only(self, *settings: str) -> Self:
+        """The part of some settings."""
+        rows = self.values.index.get_level_values("setting").isin(settings)
+        return type(self)(self.runs[self.runs["setting"].isin(settings)], self.values[rows])
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def lower_metric(model: str, than: str, quantity: str) -> Callable[[pd.DataFrame
 
 
 def _comparable(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Adds `error_training`, takes logarithms, and sets alignment relative to Random. `spec` has tables."""
+    """Adds what learning curves say, takes logarithms, and sets alignment relative to Random. `spec` has tables."""
     table = runs[[*METRICS, "num_parameters"]].astype(float)
     table["alignment"] /= runs["num_rules"].map(lambda R: random_value("alignment", int(R)))
     table["num_parameters"] = table["num_parameters"].map(np.log2)
@@ -178,8 +180,17 @@ def _comparable(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     # A curve that turned NaN has no mean.
     means = logs.groupby("run_id").agg(lambda part: part.mean(skipna=False))
     table["error_training"] = runs["run_id"].map(means)
+    table["loss_change"] = runs["run_id"].map(_loss_change(after))
     table = table.astype(float).replace([np.inf, -np.inf], np.nan)[runs["state"] == "done"]
     return runs.drop(columns=_QUANTITIES, errors="ignore").join(table)
+
+
+def _loss_change(curves: pd.DataFrame) -> pd.Series:
+    """By run: log2 of the mean loss over the last third of the curve over that of the middle third."""
+    third = -(-3 * curves["step"] // curves["steps"])
+    means = curves["loss"].groupby([curves.index, third]).mean().unstack().reindex(columns=[2, 3])
+    logs = means.map(np.log2)
+    return logs[3] - logs[2]
 
 
 def _as_in_the_paper(spec: dict) -> bool:

@@ -1,11 +1,12 @@
 """What an undecided claim lacks, and the command that would make it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
+from modbench.analysis.early import Training
 from modbench.analysis.effects import CELL, Effect, Measured
 from modbench.core.names import MODEL_TITLES, PAPER_MODELS
 
@@ -19,7 +20,8 @@ class Need(NamedTuple):
 
     Attributes:
         text: in words.
-        overrides: fields of the store's sweep that would have to be so; None where no run would help.
+        overrides: fields of the store's sweep that would have to be so; None where no run would help, or no single
+            command makes them.
     """
 
     text: str
@@ -35,18 +37,26 @@ class Need(NamedTuple):
         return shlex.join(parts)
 
 
-def need_of(runs: pd.DataFrame, effects: Sequence[tuple[Effect, Measured]]) -> Need:
+def need_of(
+    runs: pd.DataFrame, effects: Sequence[tuple[Effect, Measured]], early: Mapping[str, Training]
+) -> Need:
     """Says what would decide a claim.
 
     Args:
         runs: planned runs of the paper's models, with `state`.
         effects: those that the claim is judged by, as measured.
+        early: by setting, where all of them are early training.
 
     Returns:
-        What is not there at all (a model, a second number of rules, a second task seed or seed), else the planned runs
-        that are missing, else more task seeds and seeds.
+        What is not there at all (the paper's steps, a model, a second number of rules, a second task seed or seed),
+        else the planned runs that are missing, else more task seeds and seeds.
     """
     texts, overrides = _absent(runs, effects)
+    if early:
+        protocols = {training.protocol for training in early.values()}
+        texts = [*dict.fromkeys(training.reason for training in early.values()), *texts]
+        overrides.append(f"train.steps={max(protocols)}")
+        return Need("; ".join(texts), tuple(overrides) if len(protocols) == 1 else None)
     if texts:
         return Need("; ".join(texts), tuple(overrides))
     models = {model for effect, _ in effects for model in effect.models}

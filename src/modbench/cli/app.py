@@ -56,6 +56,9 @@ Overrides = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", metavar="N", help="Worker processes [default: one a core].")
 ]
+CheckpointName = Annotated[
+    str, typer.Option("--checkpoint", metavar="last|best", help="Which parameters of each run to judge.")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -165,11 +168,11 @@ def report(
 
 
 @app.command()
-def claims(folder: StoreFolder) -> None:
+def claims(folder: StoreFolder, checkpoint: CheckpointName = "last") -> None:
     """Hold the paper's claims against the results of a sweep."""
     from modbench.cli.judging import show_claims
 
-    show_claims(folder)
+    show_claims(folder, checkpoint)
 
 
 @app.command()

@@ -19,25 +19,28 @@ if TYPE_CHECKING:
 STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
 
 
-def show_claims(folder: Path) -> None:
+def show_claims(folder: Path, checkpoint: str) -> None:
     """Shows every claim with its effects, their intervals and the verdict; and what the undecided ones lack.
 
     Args:
         folder: of the store.
+        checkpoint: `"last"` or `"best"`.
 
     Raises:
-        RequestError: the folder is no store.
+        RequestError: the folder is no store, or the checkpoint is unknown.
     """
     tables = load(folder)
     if tables.runs.empty and tables.missing.empty:
         raise RequestError(f"store {folder} must have runs or plans, got none")
-    from modbench.report.verdicts import early_training, shown_claims
+    from modbench.report.verdicts import short_training, shown_claims
 
-    claims = shown_claims(tables, shlex.quote(str(folder)))
+    claims = shown_claims(tables, shlex.quote(str(folder)), checkpoint)
     console = output()
-    console.print(_table(claims))
-    for line in early_training(tables):
-        console.print(Text(f"early training: {line}", "yellow"))
+    console.print(_table(claims, checkpoint))
+    for line in short_training(claims):
+        console.print(Text(line, "yellow"), soft_wrap=True)
+    if claims[0].basis:
+        console.print(claims[0].basis, soft_wrap=True)
     needs: dict[tuple[str, str | None], list[str]] = {}
     for shown in claims:
         number = str(shown.claim.card.number)
@@ -53,8 +56,9 @@ def show_claims(folder: Path) -> None:
         console.print(note)
 
 
-def _table(claims: "list[ShownClaim]") -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def _table(claims: "list[ShownClaim]", checkpoint: str) -> Table:
+    title = f'The paper\'s claims at the "{checkpoint}" checkpoint'
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("claim", "runs", "mean", "95 % interval", "claimed"):
         table.add_column(heading, justify="left" if heading == "claim" else "right")
     table.add_column("verdict", no_wrap=True)

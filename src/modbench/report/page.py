@@ -23,7 +23,7 @@ from modbench.report.facts import MOST_LISTED, failures, families, gaps, machine
 from modbench.report.guide import FORMULAS, examples
 from modbench.report.scores import scores
 from modbench.report.svg import inline_svg, marker_svg
-from modbench.report.verdicts import early_training, shown_claims
+from modbench.report.verdicts import short_training, shown_claims
 from modbench.store.table import Tables
 
 DARK = {
@@ -109,6 +109,7 @@ def render(tables: Tables, provenance: Mapping[str, Any]) -> str:
     styles = model_styles(planned["model"])
     cards = FIGURES.values() if (planned["state"] == "done").any() else []
     said = dict(provenance)
+    claims = shown_claims(tables, shlex.quote(str(said.get("store", "DIR"))))
     context = {
         "title": str(said.pop("title", "modbench report")),
         "version": __version__,
@@ -123,8 +124,8 @@ def render(tables: Tables, provenance: Mapping[str, Any]) -> str:
         "retired": tables.retired,
         "legend": [(model_title(model), marker_svg(style)) for model, style in styles.items()],
         "scores": scores(tables, styles),
-        "claims": shown_claims(tables, shlex.quote(str(said.get("store", "DIR")))),
-        "early": early_training(tables),
+        "claims": claims,
+        "short": short_training(claims),
         "sections": [_section(card, tables, settings) for card in cards],
         "level": f"{100 * LEVEL:.0f}",
         "quantities": [QUANTITIES[name] for name in METRICS],

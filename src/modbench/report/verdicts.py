@@ -1,14 +1,12 @@
 """The claims as a page shows them: every number as text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from modbench.analysis.claims import Claim, Judged, claims
 from modbench.analysis.effects import Effect, Form
-from modbench.analysis.settings import settings_in_order
-from modbench.analysis.summary import groups, planned_runs
-from modbench.core.spec import RunSpec
 from modbench.store.table import Tables
 
 
@@ -36,6 +34,7 @@ class ShownClaim:
         claim: as judged.
         lines: its effects over all settings.
         settings: (setting, verdict, lines) of each, none where the store has but one.
+        basis: the settings that the verdict rests on, where some are left out; empty otherwise.
         split: a sentence on settings whose verdict is the opposite of another's; empty without.
         command: that would make what is missing; None where there is none.
     """
@@ -43,30 +42,26 @@ class ShownClaim:
     claim: Claim
     lines: list[Line]
     settings: list[tuple[str, str, list[Line]]]
+    basis: str
     split: str
     command: str | None
 
 
-def shown_claims(tables: Tables, folder: str = "DIR") -> list[ShownClaim]:
+def shown_claims(tables: Tables, folder: str = "DIR", checkpoint: str = "last") -> list[ShownClaim]:
     """The paper's claims, held against a store.
 
     Args:
         tables: as loaded.
         folder: of the store, for the commands.
+        checkpoint: `"last"` or `"best"`.
     """
-    return [_shown(claim, folder) for claim in claims(tables)]
+    return [_shown(claim, folder) for claim in claims(tables, checkpoint)]
 
 
-def early_training(tables: Tables) -> list[str]:
-    """A line for each setting that was trained for fewer steps than the paper's."""
-    planned = planned_runs(tables)
-    lines = {}
-    for key, group in groups(planned, ["setting"]):
-        task = {"architecture": str(group["architecture"].iloc[0]), "num_rules": 2}
-        steps, protocol = int(group["steps"].max()), RunSpec.of(task).train.steps
-        if steps < protocol:
-            lines[key["setting"]] = f"{key['setting']}: {steps:,} of the paper's {protocol:,} steps"
-    return [lines[setting] for setting in settings_in_order(planned) if setting in lines]
+def short_training(claims: Sequence[ShownClaim]) -> list[str]:
+    """A line for each setting that was trained for fewer steps than the paper's: what follows from that."""
+    trainings = claims[0].claim.trainings if claims else {}
+    return [f"{setting}: {training.reason}" for setting, training in trainings.items() if training.short]
 
 
 def _shown(claim: Claim, folder: str) -> ShownClaim:
@@ -82,10 +77,13 @@ def _shown(claim: Claim, folder: str) -> ShownClaim:
         for word, found in (("Contradicted", against), ("Supported", favour))
         if found
     ]
+    left_out = [setting for setting, training in claim.trainings.items() if training.early]
+    rest = [setting for setting in claim.settings if setting not in left_out]
     return ShownClaim(
         claim,
         [line_of(result) for result in claim.results],
         settings if several else [],
+        f"Rests on {', '.join(rest)}; early training decides nothing" if left_out and rest else "",
         split[0] if several and split else "",
         claim.need.command(folder) if claim.need else None,
     )
