@@ -44,6 +44,35 @@ def test_coverage_at_five_by_five_is_what_the_docstring_says(task, seed, noise, 
     assert least < covered < most
 
 
+@pytest.mark.parametrize(
+    ("task", "seed", "noise", "draw", "expected"),
+    [
+        (1, 0, 0, np.random.Generator.standard_normal, 0.84),
+        (1, 1, 0, np.random.Generator.standard_normal, 0.87),
+        (0, 0, 1, np.random.Generator.standard_normal, 0.99),
+        (1, 0.5, 1, np.random.Generator.standard_normal, 0.92),
+        (1, 0, 0, log_normal, 0.72),
+    ],
+)
+def test_percentiles_of_a_bootstrap_over_five_clusters_cover_less(task, seed, noise, draw, expected):
+    """The docstring's other column: the pigeonhole bootstrap written out, with nothing of ours in it."""
+    values = studies(task, seed, noise, draw=draw).reshape(5, 5, -1)
+    generator = np.random.default_rng(11)
+    means = []
+    for _ in range(1000):
+        rows, columns = generator.integers(0, 5, 5), generator.integers(0, 5, 5)
+        means.append(values[rows][:, columns].mean((0, 1)))
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    assert np.mean((low <= 0) & (high >= 0)) == pytest.approx(expected, abs=0.03)
+
+
+def test_intervals_of_a_probability_cover_at_five_by_five():
+    """How often a run is below 0 where it is so in half of all cases, for mixtures of what decides it."""
+    for parts, least in (((1, 0, 0.3), 0.905), ((1, 0.5, 1), 0.915), ((0, 0, 1), 0.97)):
+        interval = probability_interval(studies(*parts) < 0, TASKS, SEEDS)
+        assert np.mean((interval.low <= 0.5) & (interval.high >= 0.5)) > least
+
+
 def test_a_wrong_kind_of_interval_would_not_cover():
     values = studies(1, 0, 0.2)
     naive = stats.t.interval(0.95, 24, values.mean(0), stats.sem(values, axis=0))
@@ -150,6 +179,17 @@ def test_interquartile_mean_equals_the_trimmed_mean_of_repeated_values(values, t
     repeated = np.repeat(sorted(values), 4)  # so that quarters fall between values
     middle = repeated[len(repeated) // 4 : len(repeated) - len(repeated) // 4]
     assert interquartile_mean(np.array(values)[:, None], weights) == pytest.approx(middle.mean(), abs=1e-9)
+
+
+@given(st.integers(1, 6), st.integers(0, 1000))
+def test_interquartile_mean_is_scipys_where_quarters_are_whole(quarter, seed):
+    values = np.random.default_rng(seed).lognormal(size=(4 * quarter, 2))
+    expected = stats.trim_mean(values, 0.25)
+    assert interquartile_mean(values, np.ones((4 * quarter, 1))) == pytest.approx(expected)
+    tasks = range(4 * quarter)
+    assert crossed_interval(values, tasks, [0] * len(tasks), statistic="iqm").estimate == pytest.approx(
+        expected
+    )
 
 
 def test_interquartile_mean_is_not_moved_by_an_outlier():

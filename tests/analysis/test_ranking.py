@@ -93,6 +93,44 @@ def test_probability_of_improvement_counts_pairs_by_hand(tables):
     assert 0 <= found["low"] < 0.25 < 0.6 < found["high"] <= 1
 
 
+def test_probability_of_improvement_is_a_count_of_pairs_in_plain_python(tmp_path):
+    runs = synthetic_results.specs(
+        kinds=("regression", "classification"),
+        rules=(2, 4),
+        widths=(32, 64),
+        models=("monolithic", "modular"),
+    )
+    made = synthetic_results.tables(
+        tmp_path / "store", runs, failed=lambda s: s.seed == 1 and s.task.task_seed == 2, points=3
+    )
+    made = replace(made, runs=made.runs.assign(error_id=made.runs["error_id"].round(2)))  # so that some tie
+    found = probability_of_improvement(made, [("modular", "monolithic")], by=("setting", "num_rules"))
+    assert len(found) == 4
+    records = [
+        run for run in made.runs.to_dict("records") if run["checkpoint"] == "last" and run["status"] == "done"
+    ]
+    ties = 0
+    for row in found.to_dict("records"):
+        points = pairs = 0
+        for one in records:
+            for other in records:
+                if (one["model"], other["model"]) != ("modular", "monolithic"):
+                    continue
+                if f"MLP · {one['kind']}" != row["setting"] or one["num_rules"] != row["num_rules"]:
+                    continue
+                shared = ("kind", "num_rules", "encoder_width", "task_seed", "seed")
+                if any(one[name] != other[name] for name in shared):
+                    continue
+                pairs += 1
+                if one["error_id"] < other["error_id"]:
+                    points += 1
+                elif one["error_id"] == other["error_id"]:
+                    points += 0.5
+                    ties += 1
+        assert (row["num_pairs"], row["probability"]) == (pairs, pytest.approx(points / pairs))
+    assert ties
+
+
 @pytest.mark.parametrize("status", ["failed", "missing"])
 def test_a_run_without_its_counterpart_is_counted_apart(tables, status):
     holed = without(tables, "modular", 0, 0, status)

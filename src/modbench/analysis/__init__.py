@@ -4,6 +4,7 @@ Pure functions on `modbench.store.table.Tables`; nothing here draws or writes.
 """
 
 from modbench.analysis.intervals import Interval, crossed_interval, probability_interval
+from modbench.analysis.profiles import performance_profiles
 from modbench.analysis.ranking import cell_scores, probability_of_improvement, ranking
 from modbench.analysis.reference import random_baselines, random_value
 from modbench.analysis.settings import model_title, models_in_order, settings_in_order, with_settings
@@ -16,6 +17,7 @@ __all__ = [
     "crossed_interval",
     "model_title",
     "models_in_order",
+    "performance_profiles",
     "probability_interval",
     "probability_of_improvement",
     "random_baselines",

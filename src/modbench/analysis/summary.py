@@ -147,6 +147,7 @@ def in_reporting_order(frame: pd.DataFrame, planned: pd.DataFrame) -> pd.DataFra
     return frame.sort_values(
         names,
         key=lambda column: column.map(ranks.get(str(column.name), lambda value: value)),
+        kind="stable",
         ignore_index=True,
     )
 
