@@ -22,6 +22,7 @@ from modbench.store.table import Tables, load
 
 HERE = Path(__file__).resolve().parent
 ORIGINAL = HERE / "original_results.csv"
+MORE_SEEDS = HERE / "original_seeds.csv"
 LEVEL = 0.95
 LEAST_PERCENT = 5e-4
 """Half a wrong label of the 100,000 looked at: what no wrong label counts as."""
@@ -124,6 +125,38 @@ def by_chance(original: pd.DataFrame, ours: pd.DataFrame, level: float = LEVEL) 
     return np.array(flags)
 
 
+def compare_means(original: pd.DataFrame, ours: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
+    """Holds the means of many runs of the original against those of ours: what single values cannot tell.
+
+    Welch's t interval of the difference of two means; of logarithms for losses and errors, whose difference is a
+    ratio, and as they are for metrics.
+
+    Args:
+        original: long table, see `tidy_original`.
+        ours: the same of our runs.
+        level: of the intervals.
+
+    Returns:
+        A row per cell, quantity and task with at least two runs on both sides: `ROW`, `num_original`, `num_ours`,
+        and `difference` (of a loss: ratio, original over ours), `low`, `high`.
+    """
+    rows = []
+    for key, part in original.merge(ours, on=ROW, suffixes=("", "_ours")).groupby(ROW, sort=False):
+        quantity = str(part["quantity"].iloc[0])
+        theirs = part.drop_duplicates("seed")["value"].to_numpy()
+        own = part.drop_duplicates("seed_ours")["value_ours"].to_numpy()
+        if min(len(theirs), len(own)) < 2:
+            continue
+        metric = quantity in METRICS
+        a, b = ((v if metric else np.log(_positive(v, quantity))) for v in (theirs, own))
+        test = stats.ttest_ind(a, b, equal_var=False)
+        bounds = test.confidence_interval(level)
+        found = np.array([a.mean() - b.mean(), bounds.low, bounds.high])
+        found = found if metric else np.exp(found)
+        rows.append([*key, len(a), len(b), *found])
+    return pd.DataFrame(rows, columns=[*ROW, "num_original", "num_ours", "difference", "low", "high"])
+
+
 def tidy_original(table: pd.DataFrame) -> pd.DataFrame:
     """The original's table with a row per run and quantity: `ROW`, `seed`, `value`."""
     columns = [*CELL, "task_seed", "seed"]
@@ -197,6 +230,19 @@ def _summary(table: pd.DataFrame, original: pd.DataFrame, ours: pd.DataFrame) ->
     return lines
 
 
+def _means(table: pd.DataFrame) -> str:
+    lines = [
+        f"Means over more seeds of the original, over ours, with {100 * LEVEL:.0f} % intervals; 1 is agreement."
+    ]
+    for row in table.to_dict("records"):
+        named = f"{_title(row)}, task {row['task_seed']}, {row['quantity']}"
+        lines.append(
+            f"  {named}: {row['difference']:.3f}, {row['low']:.3f} to {row['high']:.3f} "
+            f"({row['num_original']} and {row['num_ours']} runs)"
+        )
+    return "\n".join(lines)
+
+
 def _typed(long: pd.DataFrame) -> pd.DataFrame:
     """Equal types on both sides, so that keys are equal: no search version is 0."""
     whole = [*NAMES[3:], "search_version", "task_seed", "seed"]
@@ -257,19 +303,23 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Trains and compares; the exit code says whether that could be done, not how it went."""
     arguments = _arguments()
-    table = pd.read_csv(ORIGINAL)
+    table, more_seeds = pd.read_csv(ORIGINAL), pd.read_csv(MORE_SEEDS)
     try:
         for name in dict.fromkeys(arguments.architectures):
             folder = arguments.store or arguments.out / f"agreement-{name}"
             if arguments.store is None:
                 _train(name, folder, arguments.workers)
             original = tidy_original(table[table["architecture"] == name])
-            ours = tidy_ours(load(folder)).merge(original[ROW].drop_duplicates(), on=ROW)
+            everything = tidy_ours(load(folder))
+            ours = everything.merge(original[ROW].drop_duplicates(), on=ROW)
             if ours.empty:
                 raise RequestError(
                     f"store {folder} must have runs under the original's settings of {name}, got none"
                 )
             print(report(original, ours), end="\n\n")
+            more = compare_means(tidy_original(more_seeds[more_seeds["architecture"] == name]), everything)
+            if len(more):
+                print(_means(more), end="\n\n")
     except ModbenchError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, RequestError) else 1

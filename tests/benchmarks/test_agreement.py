@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import synthetic_results
 from modbench.core.grid import load_sweep
@@ -162,3 +163,21 @@ def test_help_and_wrong_requests(tmp_path):
     absent = run("--store", str(tmp_path / "none"))
     assert absent.returncode == 2
     assert len(absent.stderr.strip().splitlines()) == 1
+
+
+def test_means_of_many_seeds_by_hand():
+    # Logarithms to the base of ten: 1, 3 against 2, 2, 5: means 2 and 3.
+    theirs = table([("loss_id", 0, seed, 10.0**x) for seed, x in enumerate((1, 3))])
+    ours = table([("loss_id", 0, seed, 10.0**x) for seed, x in enumerate((2, 2, 5))])
+    (row,) = agreement.compare_means(theirs, ours).to_dict("records")
+    assert (row["num_original"], row["num_ours"]) == (2, 3)
+    assert row["difference"] == pytest.approx(0.1)
+    # Welch: variances 2/2 and 3/3, so s^2 = 2 with (1 + 1)^2 / (1/1 + 1/2) = 8/3 degrees of freedom.
+    half = stats.t.ppf(0.975, 8 / 3) * np.sqrt(2)
+    assert np.log10([row["low"], row["high"]]) == pytest.approx([-1 - half, -1 + half])
+
+
+def test_means_need_two_runs_on_both_sides():
+    one, two = table([("loss_id", 0, 0, 1.0)]), table([("loss_id", 0, s, 1.0 + s) for s in (0, 1)])
+    assert agreement.compare_means(one, two).empty
+    assert agreement.compare_means(two, one).empty
