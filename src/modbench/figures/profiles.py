@@ -1,5 +1,6 @@
-"""Performance profiles: the share of runs whose error is at most tau, a panel per setting, shift and number of rules."""
+"""Performance profiles: the share of runs whose error is at most tau, by setting, shift and number of rules."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -37,14 +38,16 @@ def draw_profiles(data: FigureData, *, compact: bool = False) -> Figure:
         return nothing(None if compact else Heading(data.titled(TITLE), data.footer()))
     settings, quantities, rules = (data.present(name) for name in ("setting", "quantity", "num_rules"))
     models, styles = data.present("model"), model_styles(data.models)
-    panels = [(setting, quantity, R) for setting in settings for quantity in quantities for R in sorted(rules)]
+    panels = [
+        (setting, quantity, R) for setting in settings for quantity in quantities for R in sorted(rules)
+    ]
     with look():
         heading = (
             None if compact else Heading(data.titled(TITLE), data.footer(), handles(styles, models, "line"))
         )
         margins = Margins(top=0.3 if compact else 0.48)
         size = (3.5, 2.5) if compact else (2.9, 2.4)
-        figure, grid = frame(len(panels), len(rules), size, margins, heading)
+        figure, grid = frame(len(panels), len(rules) if len(rules) > 1 else 4, size, margins, heading)
         for axes, (setting, quantity, R) in zip(grid, panels, strict=True):
             at = (data.frame["setting"] == setting) & (data.frame["quantity"] == quantity)
             shown = data.frame[at & (data.frame["num_rules"] == R)]
@@ -53,12 +56,19 @@ def draw_profiles(data: FigureData, *, compact: bool = False) -> Figure:
                 continue
             for model in models:
                 rows, style = shown[shown["model"] == model], styles[model]
-                tau, share, low, high = (rows[name].to_numpy(float) for name in ("tau", "share", "low", "high"))
-                axes.fill_between(tau, low, high, color=style.hex, alpha=0.14, linewidth=0, step="post")
+                tau, share, low, high = (
+                    rows[name].to_numpy(float) for name in ("tau", "share", "low", "high")
+                )
+                # Where no run or every run is below, the bands of all models are the same.
+                some = (share > 0) & (share < 1)
+                axes.fill_between(
+                    tau, low, high, where=some, color=style.hex, alpha=0.14, linewidth=0, step="post"
+                )
                 axes.step(tau, share, color=style.hex, linestyle=style.dash, where="post")
             if shown["tau"].max() > 0:
                 axes.set_xscale("log")
-                axes.xaxis.set_major_locator(LogLocator(numticks=6))
+                decades = np.log10(shown["tau"].max() / shown["tau"].min())
+                axes.xaxis.set_major_locator(LogLocator(subs=(1,) if decades > 2 else (1, 3), numticks=8))
                 axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 axes.xaxis.set_minor_locator(NullLocator())
             axes.set_ylim(-0.02, 1.02)
@@ -76,9 +86,10 @@ CARD = FigureCard(
     prepare=prepare_profiles,
     draw=draw_profiles,
     caption=(
-        "The share of runs whose error is at most the one on the axis: the further to the left and up, the better. Where "
-        "one curve lies above another throughout, its runs are better at every level of error, not on average "
-        "alone. Bands are intervals of the share at each error by itself. Failed runs stay above every error."
+        "The share of runs whose error is at most the one on the axis: the further to the left and up, the better. "
+        "Where one curve lies above another throughout, its runs are better at every level of error, not on average "
+        "alone. Bands are intervals of the share at each error by itself, where it is neither 0 nor 100 %. Failed "
+        "runs stay above every error."
     ),
     panels=("setting", "quantity", "num_rules"),
     per_setting=True,
