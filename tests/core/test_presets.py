@@ -196,6 +196,6 @@ def test_router_width_is_the_papers_and_wider_ones():
     assert found == dict.fromkeys([(r, h) for r in (16, 32) for h in (None, 8, 32)], 100)
 
 
-def test_few_modules_are_two_beside_one_per_rule():
+def test_few_modules_are_two_and_three_beside_one_per_rule():
     found = {(spec.task.num_rules, spec.model.num_modules) for spec in specs("few-modules")}
-    assert found == {(8, 2), (8, 8), (32, 2), (32, 32)}
+    assert found == {(8, 2), (8, 3), (8, 8), (32, 2), (32, 3), (32, 32)}
