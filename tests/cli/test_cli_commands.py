@@ -211,23 +211,15 @@ def test_plan_of_a_finished_sweep_times_nothing(command, training, monkeypatch):
     assert "to train 0 runs in 0 cohorts" in words(result.stdout)
 
 
-def test_figures_and_report_say_where(command, folder, training, monkeypatch):
+def test_the_report_says_where(command, folder, training, monkeypatch):
     command("run", "small.toml", "--quiet")
     calls = {}
-
-    def save_figures(tables, target, only, formats):
-        calls["figures"] = (len(tables.runs), target, only, formats)
-        return [target / "ranking.png"]
 
     def write_report(tables, path, provenance):
         calls["report"] = (len(tables.runs), path, provenance)
 
-    monkeypatch.setitem(sys.modules, "modbench.figures", SimpleNamespace(save_figures=save_figures))
     monkeypatch.setitem(sys.modules, "modbench.report", SimpleNamespace(write_report=write_report))
     store = folder / "results/small"
-    result = command("figures", str(store), "--only", "ranking", "--format", "png")
-    assert result.stdout == f"{store / 'figures' / 'ranking.png'}\n"
-    assert calls["figures"] == (24, store / "figures", ["ranking"], ["png"])
     result = command("report", str(store))
     assert result.stdout == f"report in {store / 'report.html'}\n"
     assert calls["report"][:2] == (24, store / "report.html")

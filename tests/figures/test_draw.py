@@ -17,17 +17,46 @@ OWN = {"scores": "joint", "gates": "top-k"}
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    """Two settings, five models of which one is one's own; failures, and a model that is all missing."""
+    """All that any figure needs, with failures, a router of one's own, and a model that is missing where R = 4.
+
+    MLP of both kinds at one capacity, RNN at two, which makes two cells of the diagonal.
+    """
+    mlp = synthetic_results.specs(
+        kinds=("regression", "classification"), rules=(2, 4), models=(*synthetic_results.PAPER, OWN),
+        task_seeds=range(2),
+    )  # fmt: skip
+    rnn = synthetic_results.specs(
+        synthetic_results.FAMILIES[3:], rules=(2, 4), task_seeds=range(2), widths=(32, 64)
+    )
     return synthetic_results.tables(
         tmp_path_factory.mktemp("draw") / "store",
-        synthetic_results.specs(
-            kinds=("regression", "classification"), rules=(2, 4),
-            models=(*synthetic_results.PAPER, OWN), task_seeds=range(2),
-        ),
+        [*mlp, *rnn],
         failed=lambda s: s.seed == 1 and s.task.task_seed == 1 and s.model.name == "modular",
         missing=lambda s: s.model.name == "modular-op" and s.task.num_rules == 4,
         points=5,
-    )  # fmt: skip
+    )
+
+
+@pytest.fixture(scope="module")
+def little(tmp_path_factory):
+    """Stores with little in them, by what they have."""
+    two = synthetic_results.specs(rules=(2,))
+    runs = {
+        "empty": [],
+        "failed": two,
+        "missing": two,
+        "one model": synthetic_results.specs(models=("monolithic",)),
+        "one run": synthetic_results.specs(models=("modular",), rules=(2,), task_seeds=[0], seeds=[0]),
+    }
+    return {
+        case: synthetic_results.tables(
+            tmp_path_factory.mktemp("little") / "store",
+            specs,
+            failed=lambda s, case=case: case == "failed",
+            missing=lambda s, case=case: case == "missing",
+        )
+        for case, specs in runs.items()
+    }
 
 
 def texts(figure: Figure) -> str:
@@ -51,34 +80,35 @@ def test_nothing_reaches_beyond_the_paper(tables, name):
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_says_what_it_rests_on(tables, name):
     data = FIGURES[name].prepare(tables)
-    assert "68 runs · 4 failed · 8 missing" in texts(FIGURES[name].draw(data)).replace("\n", " ")
+    assert data.basis() in texts(FIGURES[name].draw(data)).replace("\n", " ")
+    # Of the RNN alone: 64 runs in all, half of them on the diagonal.
+    parts: dict[str, str] = dict.fromkeys(
+        ("capacity", "parameters", "length"), "52 runs · 4 failed · 8 missing"
+    )
+    parts["diagonal"] = "26 runs · 2 failed · 4 missing"
+    assert data.basis() == parts.get(name, "120 runs · 8 failed · 16 missing")
 
 
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("case", ["empty", "failed", "missing", "one model", "one run"])
-def test_stores_with_little_in_them(tmp_path, name, case):
-    runs = {
-        "empty": [],
-        "one model": synthetic_results.specs(models=("monolithic",)),
-        "one run": synthetic_results.specs(models=("modular",), rules=(2,), task_seeds=[0], seeds=[0]),
-    }.get(case, synthetic_results.specs(rules=(2,)))
-    tables = synthetic_results.tables(
-        tmp_path / "store", runs, failed=lambda s: case == "failed", missing=lambda s: case == "missing"
-    )
+def test_stores_with_little_in_them(little, name, case):
     card = FIGURES[name]
-    data = card.prepare(tables)
+    data = card.prepare(little[case])
     figure = card.draw(data)
     figure.canvas.draw()
-    if case in ("empty", "failed", "missing"):
-        assert "No finished run to show yet." in texts(figure)
+    assert data.empty == ("No finished run to show yet." in texts(figure))
+    # Of profiles, all runs failing is a result too: none is below any error.
+    if case in ("empty", "missing") or (case == "failed" and name != "profiles"):
+        assert data.empty
 
 
 def test_saving_writes_pictures_and_numbers(tables, tmp_path):
-    written = save_figures(tables, tmp_path / "figures", only=["error", "activation"], formats=("png", "pdf"))
+    written = save_figures(tables, tmp_path / "figures", only=["error", "activation"]).paths
     assert [path.name for path in written] == [
         "error.csv", "error.png", "error.pdf", "activation.csv",
         "activation-mlp-regression.png", "activation-mlp-regression.pdf",
         "activation-mlp-classification.png", "activation-mlp-classification.pdf",
+        "activation-rnn-regression.png", "activation-rnn-regression.pdf",
     ]  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(
         path.name for path in written
@@ -91,7 +121,7 @@ def test_saving_writes_pictures_and_numbers(tables, tmp_path):
 
 def test_the_same_store_gives_the_same_files(tables, tmp_path):
     first, second = (
-        save_figures(tables, tmp_path / name, only=["ranking"], formats=("png", "pdf", "svg"))
+        save_figures(tables, tmp_path / name, only=["ranking"], formats=("png", "pdf", "svg")).paths
         for name in "ab"
     )
     for one, other in zip(first, second, strict=True):

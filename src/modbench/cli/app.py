@@ -79,10 +79,11 @@ def _options(
 @app.command("list")
 def list_names(
     what: Annotated[
-        str | None, typer.Argument(metavar="[tasks|models|presets|metrics]", help="All of them if left out.")
+        str | None,
+        typer.Argument(metavar="[tasks|models|presets|metrics|figures]", help="All of them if left out."),
     ] = None,
 ) -> None:
-    """Show what a sweep can be made of."""
+    """Show what a sweep can be made of, and what can be drawn of it."""
     from modbench.cli.listing import show_names
 
     show_names(what)
@@ -139,7 +140,10 @@ def status(
 def figures(
     folder: StoreFolder,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="NAME", help="Only this figure. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="NAME", help="Only this figure, see modbench list figures. Repeatable."
+        ),
     ] = None,
     formats: Annotated[
         list[str] | None,
@@ -147,11 +151,12 @@ def figures(
             "--format", metavar="png|pdf|svg", help="File format; png and pdf if left out. Repeatable."
         ),
     ] = None,
+    checkpoint: CheckpointName = "last",
 ) -> None:
-    """Draw the figures of a sweep."""
+    """Draw the figures of a sweep, each with its numbers as CSV, into DIR/figures."""
     from modbench.cli.reading import draw_figures
 
-    draw_figures(folder, only, formats)
+    draw_figures(folder, only, formats, checkpoint)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`modbench list`: the words of a sweep file."""
+"""`modbench list`: the words of a sweep file, and the figures."""
 
 import tomllib
 from importlib import resources
@@ -16,12 +16,18 @@ def show_names(what: str | None) -> None:
     """Prints names with a line on each.
 
     Args:
-        what: `"tasks"`, `"models"`, `"presets"`, `"metrics"`, or None for all.
+        what: `"tasks"`, `"models"`, `"presets"`, `"metrics"`, `"figures"`, or None for all.
 
     Raises:
         RequestError: there is no such list.
     """
-    lists = {"tasks": _tasks, "models": _models, "presets": _presets, "metrics": _metrics}
+    lists = {
+        "tasks": _tasks,
+        "models": _models,
+        "presets": _presets,
+        "metrics": _metrics,
+        "figures": _figures,
+    }
     if what is not None and what not in lists:
         raise unknown("list", what, lists)
     console = output()
@@ -73,3 +79,13 @@ def _metrics() -> list[Table]:
         high = "" if card.high is None else f" to {card.high:g}"
         rows[name] = f"{card.meaning} From {card.low:g}{high}{unit}; lower is better."
     return [_table("reported quantities", rows)]
+
+
+def _figures() -> list[Table]:
+    from modbench.figures import FIGURES
+
+    rows = {
+        name: f"{card.title}{f' ({card.paper} of the paper)' * bool(card.paper)}"
+        for name, card in FIGURES.items()
+    }
+    return [_table("figures", rows)]

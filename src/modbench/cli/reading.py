@@ -1,9 +1,12 @@
 """`modbench figures` and `modbench report`: from a store to pictures and a page."""
 
+import shlex
 import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+from rich.text import Text
 
 from modbench import __version__
 from modbench.cli.console import output
@@ -12,30 +15,43 @@ from modbench.core.errors import RequestError
 from modbench.store.table import Tables, load
 from modbench.sweep.describe import plural
 
-FORMATS = ("png", "pdf")
 
-
-def draw_figures(folder: Path, only: Sequence[str] | None, formats: Sequence[str] | None) -> None:
-    """Draws figures into the store's folder `figures` and says which.
+def draw_figures(
+    folder: Path, only: Sequence[str] | None, formats: Sequence[str] | None, checkpoint: str
+) -> None:
+    """Draws figures into the store's folder `figures` and says which; and what is missing from them.
 
     Args:
         folder: of the store.
-        only: names of figures; None is all.
-        formats: of the files; None is `FORMATS`.
+        only: names of figures; None is all that the store can show.
+        formats: of the files; None is the usual ones.
+        checkpoint: `"last"` or `"best"`.
 
     Raises:
-        RequestError: the folder is no store or has no results, or a name or format is unknown.
+        RequestError: the folder is no store or has no results, a name is unknown, or one of `only` is a figure that
+            the store cannot show.
         MachineError: the files cannot be written.
     """
     tables = _load_results(folder)
-    from modbench.figures import save_figures
+    from modbench.figures import DEFAULT_FORMATS, save_figures
 
-    paths = save_figures(tables, folder / "figures", only or None, formats or FORMATS)
+    place = str(folder)
+    target = folder / "figures"
+    saved = save_figures(tables, target, only or None, formats or DEFAULT_FORMATS, checkpoint, place)
     console = output()
     for note in store_notes(tables):
         console.print(note)
-    for path in paths:
+    for path in saved.paths:
         console.print(str(path), soft_wrap=True)
+    for name, need in saved.left_out.items():
+        console.print(Text(f"left out: {name} needs {need}", "yellow"), soft_wrap=True)
+    if saved.left_out:
+        command = f"modbench figures {shlex.quote(place)} --only NAME"
+        console.print(f"{command} tells what would make one", soft_wrap=True)
+    if len(tables.missing):
+        command = shlex.join(["modbench", "run", f"{place}/sweep.toml", "--out", place])
+        waiting = plural(len(tables.missing), "planned run")
+        console.print(f"{waiting} not there yet: {command}", soft_wrap=True)
 
 
 def make_report(folder: Path, path: Path | None) -> None:

@@ -12,7 +12,17 @@ Example::
 """
 
 from modbench.figures.base import FigureCard, FigureData
-from modbench.figures.registry import FIGURES, save_figures
+from modbench.figures.registry import FIGURES
+from modbench.figures.saving import DEFAULT_FORMATS, FORMATS, Saved, save_figures
 from modbench.figures.style import model_styles
 
-__all__ = ["FIGURES", "FigureCard", "FigureData", "model_styles", "save_figures"]
+__all__ = [
+    "DEFAULT_FORMATS",
+    "FIGURES",
+    "FORMATS",
+    "FigureCard",
+    "FigureData",
+    "Saved",
+    "model_styles",
+    "save_figures",
+]

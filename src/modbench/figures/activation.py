@@ -15,10 +15,11 @@ from scipy.optimize import linear_sum_assignment
 from modbench.analysis import model_title, with_settings
 from modbench.analysis.summary import GROUP, groups, planned_runs
 from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.lacks import lacks_modules
 from modbench.figures.style import COLOURS, HEAT, Heading, Margins, frame, look, nothing
 from modbench.store.table import Tables
 
-TITLE = "Who does what: activation matrices of single runs"
+TITLE = "Activation matrices of single runs"
 NOTE = "the darker, the closer to 1; each panel the run of median alignment, modules reordered to match rules best"
 COLUMNS = [*GROUP, "run_id", "task_seed", "seed", "encoder_width", "alignment", "collapse_worst", "num_candidates",
            "rule", "position", "module", "probability"]  # fmt: skip
@@ -59,7 +60,7 @@ def prepare_activation(tables: Tables, checkpoint: str = "last") -> FigureData:
             })[COLUMNS]
         )  # fmt: skip
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
-    return FigureData.of(tables, table, [NOTE])
+    return FigureData.of(tables, table, [NOTE], checkpoint, "probability")
 
 
 def best_order(A: np.ndarray) -> np.ndarray:
@@ -80,22 +81,25 @@ def best_order(A: np.ndarray) -> np.ndarray:
 def draw_activation(data: FigureData, *, compact: bool = False) -> Figure:
     """A row per setting and model, a column per number of rules; rules run down, modules across.
 
-    A single number of rules gives one row of models instead.
+    Of one setting whose models are not fewer than its numbers of rules, these are the rows.
     """
-    if data.frame["probability"].isna().all() and not compact:
-        return nothing(Heading(TITLE, data.footer(intervals=False)))
+    if data.empty and not compact:
+        return nothing(Heading(data.titled(TITLE), data.footer(intervals=False)))
     rules, settings = sorted(data.present("num_rules")), data.present("setting")
     runs = dict(list(data.frame.groupby(list(GROUP))))
     rows = dict.fromkeys(
         (s, m) for s in settings for m in data.present("model") for R in rules if (s, R, m) in runs
     )
-    panels = [(setting, R, model) for setting, model in rows for R in rules]
     alone = len(settings) == 1
+    upright = alone and len(rows) >= len(rules)
+    panels = [(setting, R, model) for setting, model in rows for R in rules]
+    if upright:
+        panels.sort(key=lambda panel: panel[1])
     with look():
         heading = None if compact else Heading(data.titled(TITLE), data.footer(intervals=False))
         margins = Margins(0.24, 0.1, 0.46 if alone else 0.6, 0.26)
         size = (2.1, 1.76 + margins.top + margins.bottom)
-        figure, grid = frame(len(panels), len(rules) if len(rules) > 1 else len(rows), size, margins, heading)
+        figure, grid = frame(len(panels), len(rows) if upright else len(rules), size, margins, heading)
         for axes, (setting, R, model) in zip(grid, panels, strict=True):
             run = runs.get((setting, R, model))
             if run is None:
@@ -147,4 +151,6 @@ CARD = FigureCard(
     ),
     panels=("setting", "num_rules", "model"),
     per_setting=True,
+    paper="Fig. 2",
+    lack=lacks_modules,
 )

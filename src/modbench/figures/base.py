@@ -7,9 +7,14 @@ from typing import Any, Protocol
 import pandas as pd
 from matplotlib.figure import Figure
 
+from modbench.analysis.needs import Need
+from modbench.analysis.reference import random_baselines
 from modbench.analysis.settings import models_in_order, settings_in_order
-from modbench.analysis.summary import GROUP, count_runs, planned_runs
+from modbench.analysis.summary import COUNTS, GROUP, count_runs, planned_runs
 from modbench.store.table import Tables
+
+RANDOM = "random"
+"""In the place of a model: uniform routing, which a store need not have runs of."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +22,15 @@ class FigureData:
     """The numbers of a figure, and what they rest on.
 
     Attributes:
-        frame: the numbers, a row per mark; what is exported as CSV.
+        frame: the numbers, a row per mark; what is exported as CSV. Column `checkpoint` says which was evaluated.
         counts: `setting`, `num_rules`, `model`, `num_runs`, `num_failed`, `num_missing`.
         settings: all settings of the store, in reporting order.
         models: all models of the store, in reporting order; they fix the colours, also of a part of the data.
         num_task_seeds: distinct ones among finished runs.
         num_seeds: distinct ones among finished runs.
         notes: sentences that a reader needs beside the numbers.
+        checkpoint: `"last"` or `"best"`, never both; None for what is measured during training.
+        value: the column of `frame` that the marks show.
     """
 
     frame: pd.DataFrame
@@ -33,21 +40,45 @@ class FigureData:
     num_task_seeds: int
     num_seeds: int
     notes: tuple[str, ...] = ()
+    checkpoint: str | None = "last"
+    value: str = "mean"
 
     @classmethod
-    def of(cls, tables: Tables, frame: pd.DataFrame, notes: Sequence[str] = ()) -> "FigureData":
-        """Numbers with the counts of the tables they come from."""
+    def of(
+        cls,
+        tables: Tables,
+        frame: pd.DataFrame,
+        notes: Sequence[str] = (),
+        checkpoint: str | None = "last",
+        value: str = "mean",
+        store: Tables | None = None,
+    ) -> "FigureData":
+        """Numbers with the counts of the tables they come from; see the attributes.
+
+        `store` is the whole of which `tables` are a part, where they are one.
+        """
+        whole = planned_runs(tables if store is None else store)
         planned = planned_runs(tables)
         done = planned[planned["state"] == "done"]
+        if checkpoint is not None:
+            frame = frame.assign(checkpoint=checkpoint)[["checkpoint", *frame]]
         return cls(
             frame,
             count_runs(tables, GROUP),
-            settings=tuple(settings_in_order(planned)),
-            models=tuple(models_in_order(planned["model"])),
+            settings=tuple(settings_in_order(whole)),
+            models=tuple(models_in_order(whole["model"])),
             num_task_seeds=done["task_seed"].nunique(),
             num_seeds=done["seed"].nunique(),
             notes=tuple(notes),
+            checkpoint=checkpoint,
+            value=value,
         )
+
+    @property
+    def empty(self) -> bool:
+        """Whether no finished run has given a number."""
+        of_models = self.frame["model"] != RANDOM
+        return bool(self.frame.loc[of_models, self.value].isna().all())
 
     def only(self, **where: Any) -> "FigureData":
         """The part in which columns have given values, such as one setting."""
@@ -60,14 +91,15 @@ class FigureData:
 
     def present(self, column: str) -> list[Any]:
         """Distinct values of a column in the numbers, in reporting order."""
-        values = self.frame[column].unique().tolist()
+        values = self.frame[column].dropna().unique().tolist()
         order = {"setting": self.settings, "model": self.models}.get(column)
         return [value for value in order if value in values] if order else values
 
     def titled(self, title: str) -> str:
-        """A headline that names the setting, where there is but one."""
+        """A headline that names the setting, where there is but one, and the checkpoint, where it is not the last."""
         settings = self.present("setting")
-        return f"{title}, {settings[0]}" if len(settings) == 1 else title
+        parts = [title, *(settings if len(settings) == 1 else [])]
+        return ", ".join(parts + ['"best" checkpoint'] * (self.checkpoint == "best"))
 
     def basis(self) -> str:
         """What the numbers rest on, in words: `"96 runs · 1 failed · 3 missing"`."""
@@ -105,6 +137,25 @@ class Draw(Protocol):
     def __call__(self, data: FigureData, *, compact: bool = False) -> Figure: ...  # noqa: D102
 
 
+def part_of(tables: Tables, keep: Callable[[pd.DataFrame], pd.Series]) -> Tables:
+    """The runs for which something holds, whether they are finished or missing."""
+    return replace(tables, runs=tables.runs[keep(tables.runs)], missing=tables.missing[keep(tables.missing)])
+
+
+def with_random(summary: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """Adds rows of model `"random"`, which have no counts, to averages of routing metrics; see `random_baselines`."""
+    random = random_baselines(tables).assign(model=RANDOM)
+    if random.empty:
+        return summary
+    if "kind" in summary:
+        random["kind"] = random["setting"].map(dict(zip(summary["setting"], summary["kind"], strict=True)))
+    return pd.concat([summary.astype(dict.fromkeys(COUNTS, "Int64")), random], ignore_index=True)
+
+
+def nothing_lacks(planned: pd.DataFrame) -> Need | None:
+    """Of a figure that any run will do for."""
+
+
 @dataclass(frozen=True)
 class FigureCard:
     """How to make a figure, and how to read it.
@@ -112,17 +163,24 @@ class FigureCard:
     Attributes:
         name: of its files, and for `--only`.
         title: headline.
-        prepare: tables -> numbers.
+        prepare: tables and, for most, a checkpoint -> numbers.
         draw: numbers -> figure.
         caption: how to read it, for someone who has not read the paper.
         panels: columns whose values cut the numbers into parts that can be drawn alone.
         per_setting: whether each setting gets a figure of its own.
+        paper: the paper's figure that shows the same, such as `"Fig. 4"` or `"appendix"`; empty where it has none.
+        lack: what has to be planned in a store before the figure can show anything, given its planned runs; None
+            where it is there.
+        at_checkpoint: whether `prepare` takes the checkpoint to show; not for what is measured during training.
     """
 
     name: str
     title: str
-    prepare: Callable[[Tables], FigureData]
+    prepare: Callable[..., FigureData]
     draw: Draw
     caption: str
     panels: tuple[str, ...]
     per_setting: bool = False
+    paper: str = ""
+    lack: Callable[[pd.DataFrame], Need | None] = nothing_lacks
+    at_checkpoint: bool = True

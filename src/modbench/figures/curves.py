@@ -4,15 +4,13 @@ L1 and percentages have panels of their own, and each curve averages the same ru
 a run that failed is left out and counted.
 """
 
-import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
-from modbench.analysis import crossed_interval, with_settings
-from modbench.analysis.summary import GROUP, groups
-from modbench.core.quantities import error_unit
+from modbench.analysis import with_settings
+from modbench.analysis.summary import GROUP
+from modbench.figures.along import error_label, errors_along
 from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.panels import thousands_axis
 from modbench.figures.style import (
     Heading,
     Margins,
@@ -36,30 +34,14 @@ def prepare_curves(tables: Tables) -> FigureData:
         Columns `setting`, `kind`, `num_rules`, `model`, `step`, `mean`, `low`, `high`, `num_runs`.
     """
     tables = with_settings(tables)
-    needed = ["run_id", "kind", *GROUP, "task_seed", "seed", "step", "error"]
-    done = tables.curves.loc[tables.curves["status"] == "done", needed]
-    parts = []
-    for key, group in groups(done, ["kind", *GROUP]):
-        table = group.pivot(index="run_id", columns="step", values="error")
-        runs = group.drop_duplicates("run_id").set_index("run_id").loc[table.index]
-        highest = 100.0 if key["kind"] == "classification" else np.inf
-        interval = crossed_interval(table.to_numpy(), runs["task_seed"], runs["seed"], bounds=(0.0, highest))
-        parts.append(
-            pd.DataFrame({
-                **key, "step": table.columns, "mean": interval.estimate, "low": interval.low, "high": interval.high,
-                "num_runs": interval.num_runs,
-            })
-        )  # fmt: skip
-    columns = ["kind", *GROUP, "step", "mean", "low", "high", "num_runs"]
-    return FigureData.of(
-        tables, pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-    )
+    done = tables.curves[tables.curves["status"] == "done"]
+    return FigureData.of(tables, errors_along(done, ["kind", *GROUP], "step"), checkpoint=None)
 
 
 def draw_curves(data: FigureData, *, compact: bool = False) -> Figure:
     """A row per setting, a panel per number of rules."""
-    if data.frame["mean"].isna().all():
-        return nothing(None if compact else Heading(TITLE, data.footer()))
+    if data.empty:
+        return nothing(None if compact else Heading(data.titled(TITLE), data.footer()))
     settings, rules = data.present("setting"), sorted(data.present("num_rules"))
     models, styles = data.present("model"), model_styles(data.models)
     alone = len(settings) == 1
@@ -83,20 +65,15 @@ def draw_curves(data: FigureData, *, compact: bool = False) -> Figure:
                 low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
                 axes.fill_between(step, low, high, color=styles[model].hex, alpha=0.16, linewidth=0)
                 axes.plot(step, mean, color=styles[model].hex, linestyle=styles[model].dash)
-            unit = error_unit(shown["kind"].iloc[0])
             means = of_setting["mean"].to_numpy(float)
             value_axis(axes, means, spans_decades(means))
             axes.set_xlim(0, shown["step"].max())
-            axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
+            thousands_axis(axes)
             axes.locator_params(axis="x", nbins=5)
             axes.set_xlabel("training steps")
-            axes.set_ylabel("error, L1" if unit == "L1" else "error, %")
+            axes.set_ylabel(error_label(shown["kind"].iloc[0]))
             axes.set_title(f"{R} rules" if alone else f"{setting}\n{R} rules")
     return figure
-
-
-def _thousands(value: float, _: int) -> str:
-    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
 CARD = FigureCard(
@@ -110,4 +87,6 @@ CARD = FigureCard(
         "first step on."
     ),
     panels=("setting", "num_rules"),
+    paper="Fig. 7",
+    at_checkpoint=False,
 )

@@ -1,29 +1,17 @@
-"""Error against the number of rules, in and out of distribution (PAPER Fig. 4)."""
+"""Error against the number of rules, in and out of distribution (PAPER Fig. 4).
 
-import numpy as np
+The paper's figure pools both search versions of MHA, and the checkpoints "last" and "best"; here each is by itself.
+"""
+
 from matplotlib.figure import Figure
 
 from modbench.analysis import summarise, with_settings
-from modbench.core.quantities import error_unit
+from modbench.figures.along import ERRORS, error_label
 from modbench.figures.base import FigureCard, FigureData
-from modbench.figures.style import (
-    Heading,
-    Margins,
-    dodge,
-    frame,
-    handles,
-    look,
-    model_styles,
-    nothing,
-    points,
-    rules_axis,
-    spans_decades,
-    value_axis,
-)
+from modbench.figures.panels import ALONG_RULES, Panel, draw_panels
 from modbench.store.table import Tables
 
 TITLE = "Error against the number of rules"
-SHIFTS = {"error_id": "in distribution", "error_ood": "out of distribution"}
 
 
 def prepare_error(tables: Tables, checkpoint: str = "last") -> FigureData:
@@ -34,39 +22,23 @@ def prepare_error(tables: Tables, checkpoint: str = "last") -> FigureData:
     """
     tables = with_settings(tables)
     summary = summarise(
-        tables, tuple(SHIFTS), by=("setting", "kind", "num_rules", "model"), checkpoint=checkpoint
+        tables, tuple(ERRORS), by=("setting", "kind", "num_rules", "model"), checkpoint=checkpoint
     )
-    return FigureData.of(tables, summary)
+    return FigureData.of(tables, summary, checkpoint=checkpoint)
 
 
 def draw_error(data: FigureData, *, compact: bool = False) -> Figure:
     """A panel per setting and shift; both shifts of a setting share their axis."""
-    panels = [
-        (setting, quantity) for setting in data.present("setting") for quantity in data.present("quantity")
-    ]
-    if data.frame["mean"].isna().all():
-        return nothing(None if compact else Heading(TITLE, data.footer()))
-    styles = model_styles(data.models)
-    models = data.present("model")
-    with look():
-        heading = None if compact else Heading(TITLE, data.footer(), handles(styles, models))
-        margins = Margins(top=0.3 if compact else 0.48)
-        figure, grid = frame(len(panels), 4, (3.5, 2.5) if compact else (2.9, 2.4), margins, heading)
-        for axes, (setting, quantity) in zip(grid, panels, strict=True):
-            of_setting = data.frame[data.frame["setting"] == setting]
+    alone, panels = len(data.present("setting")) == 1, []
+    for setting in data.present("setting"):
+        of_setting = data.frame[data.frame["setting"] == setting]
+        for quantity in data.present("quantity"):
             shown = of_setting[of_setting["quantity"] == quantity]
-            unit = error_unit(shown["kind"].iloc[0])
-            rules_axis(axes, sorted(shown["num_rules"].unique()))
-            for position, model in enumerate(models):
-                rows = shown[shown["model"] == model].sort_values("num_rules")
-                x = rows["num_rules"].to_numpy(float) * dodge(position, len(models))
-                points(axes, x, rows, styles[model])
-            means = of_setting["mean"].to_numpy(float)
-            around = np.concatenate([means, of_setting["high"].to_numpy(float)])
-            value_axis(axes, around, unit == "L1" and spans_decades(means))
-            axes.set_title(SHIFTS[quantity].capitalize() if compact else f"{setting}\n{SHIFTS[quantity]}")
-            axes.set_ylabel("error, L1" if unit == "L1" else "error, %")
-    return figure
+            title = ERRORS[quantity].capitalize() if alone else f"{setting}\n{ERRORS[quantity]}"
+            label = error_label(of_setting["kind"].iloc[0])
+            panels.append(Panel(title, shown, of_setting, quantity, label))
+    size = (3.5, 2.5) if compact else (2.9, 2.4)
+    return draw_panels(data, TITLE, panels, ALONG_RULES, 4, size, compact=compact)
 
 
 CARD = FigureCard(
@@ -81,4 +53,5 @@ CARD = FigureCard(
         "specialisation would be worth."
     ),
     panels=("setting", "quantity"),
+    paper="Fig. 4",
 )

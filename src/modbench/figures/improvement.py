@@ -1,11 +1,15 @@
 """How often a model beats another, run against run on the same task, capacity and seed."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from modbench.analysis import model_title, probability_of_improvement, with_settings
+from modbench.analysis.needs import Need
+from modbench.analysis.ranking import CELL
+from modbench.figures.along import ERRORS
 from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.dots import draw_dots, percent_axis
+from modbench.figures.lacks import models_had, with_models
 from modbench.figures.style import (
     COLOURS,
     Heading,
@@ -21,7 +25,6 @@ from modbench.store.table import Tables
 
 TITLE = "Probability of a lower error, run against run"
 BASELINES = ("monolithic", "modular")
-SHIFTS = {"error_id": "in distribution", "error_ood": "out of distribution"}
 
 
 def prepare_improvement(tables: Tables, checkpoint: str = "last") -> FigureData:
@@ -41,17 +44,28 @@ def prepare_improvement(tables: Tables, checkpoint: str = "last") -> FigureData:
     ]
     parts = [
         probability_of_improvement(tables, pairs, quantity, checkpoint=checkpoint).assign(quantity=quantity)
-        for quantity in SHIFTS
+        for quantity in ERRORS
     ]
     table = pd.concat(parts, ignore_index=True)
     columns = ["quantity", *(name for name in table if name != "quantity")]
-    return FigureData.of(tables, table[columns])
+    return FigureData.of(tables, table[columns], (), checkpoint, "probability")
+
+
+def lacks_pairs(planned: pd.DataFrame) -> Need | None:
+    """Monolithic or Modular, and another model, on the same tasks at the same capacity."""
+    sides = planned.groupby(CELL)["model"].agg(frozenset)
+    if any(len(models) > 1 and not models.isdisjoint(BASELINES) for models in sides):
+        return None
+    return Need(
+        f"Monolithic or Modular, and another model, on the same tasks; the store has {models_had(planned)}",
+        with_models(planned, BASELINES),
+    )
 
 
 def draw_improvement(data: FigureData, *, compact: bool = False) -> Figure:
     """A panel per baseline and shift, in it a row per setting and a point per model; the middle is even odds."""
-    if not (data.frame["num_pairs"] > 0).any():
-        return nothing(None if compact else Heading(TITLE, data.footer()))
+    if data.empty:
+        return nothing(None if compact else Heading(data.titled(TITLE), data.footer()))
     styles = model_styles(data.models)
     baselines, quantities, settings = (
         data.present("baseline"),
@@ -60,7 +74,7 @@ def draw_improvement(data: FigureData, *, compact: bool = False) -> Figure:
     )
     panels = [(baseline, quantity) for baseline in baselines for quantity in quantities]
     with look():
-        heading = Heading(TITLE, data.footer(), handles(styles, data.present("model")))
+        heading = Heading(data.titled(TITLE), data.footer(), handles(styles, data.present("model")))
         margins = Margins(left=label_room(settings), right=0.2)
         size = (margins.left + margins.right + 2.6, 0.8 + 0.44 * len(settings))
         figure, grid = frame(len(panels), len(quantities), size, margins, None if compact else heading)
@@ -68,28 +82,9 @@ def draw_improvement(data: FigureData, *, compact: bool = False) -> Figure:
             shown = data.frame[(data.frame["baseline"] == baseline) & (data.frame["quantity"] == quantity)]
             models = [model for model in data.models if model in set(shown["model"])]
             axes.axvline(0.5, color=COLOURS["muted"], linewidth=0.8)
-            for position, model in enumerate(models):
-                rows = shown[shown["model"] == model]
-                shift = min(0.23, 0.8 / len(models)) * (position - (len(models) - 1) / 2)
-                y = rows["setting"].map(settings.index).to_numpy(float) + shift
-                axes.hlines(y, rows["low"], rows["high"], color=styles[model].hex, linewidth=1.5)
-                x, bounded = rows["probability"].to_numpy(float), np.isfinite(rows["low"].to_numpy(float))
-                colour, paper = styles[model].hex, COLOURS["paper"]
-                for where, face, edge in ((bounded, colour, paper), (~bounded, paper, colour)):
-                    if where.any():
-                        axes.plot(
-                            x[where], y[where], linestyle="none", marker=styles[model].marker, mfc=face, mec=edge,
-                            mew=0.9, clip_on=False, zorder=3,
-                        )  # fmt: skip
-            axes.set_yticks(range(len(settings)), settings)
-            axes.set_ylim(len(settings) - 0.45, -0.55)
-            axes.set_xlim(0, 1)
-            axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
-            axes.grid(axis="x")
-            axes.grid(axis="y", visible=False)
-            axes.spines["left"].set_visible(False)
-            axes.set_xlabel("% of runs with the lower error")
-            axes.set_title(f"Against {model_title(baseline)}, {SHIFTS[quantity]}")
+            draw_dots(axes, shown, "probability", settings, styles, models)
+            percent_axis(axes, "% of runs with the lower error")
+            axes.set_title(f"Against {model_title(baseline)}, {ERRORS[quantity]}")
     return figure
 
 
@@ -104,4 +99,6 @@ CARD = FigureCard(
         "better."
     ),
     panels=("baseline", "quantity"),
+    paper="beside Fig. 3",
+    lack=lacks_pairs,
 )

@@ -1,12 +1,25 @@
-"""Which model wins how many cells (PAPER Fig. 3)."""
+"""Which model wins how many cells, as in PAPER Fig. 3, and how often single runs win.
+
+Winning cells counts the same whether by much or by a hair, and has no interval. Where Modular meets Monolithic
+alone, the probability of improvement, run against run, therefore stands on the bar; figure `improvement` has it
+for all pairs.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from modbench.analysis import cell_scores, ranking, with_settings
+from modbench.analysis import cell_scores, probability_of_improvement, ranking, with_settings
+from modbench.analysis.needs import Need
+from modbench.analysis.ranking import CELL
+from modbench.figures.along import ERRORS
 from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.dots import percent_axis, setting_rows
+from modbench.figures.lacks import models_had, several, with_models
 from modbench.figures.style import (
     COLOURS,
     Heading,
@@ -23,8 +36,9 @@ from modbench.store.table import Tables
 
 TITLE = "Which model wins how many cells"
 ALL, PAIR = "all models", "Modular against Monolithic"
-SHIFTS = {"error_id": "in distribution", "error_ood": "out of distribution"}
 EVERY = "all settings"
+PAIRED = ("modular", "monolithic")
+SINGLE = ["probability", "low", "high", "num_pairs"]
 
 
 def prepare_ranking(tables: Tables, checkpoint: str = "last") -> FigureData:
@@ -34,37 +48,67 @@ def prepare_ranking(tables: Tables, checkpoint: str = "last") -> FigureData:
     rows of setting `"all settings"` add up those of all settings, where each had the same contestants.
 
     Returns:
-        Columns `contest`, `quantity`, `setting`, `model`, `wins`, `share`, `num_cells`, `num_incomplete`.
+        Columns `contest`, `quantity`, `setting`, `model`, `wins`, `share`, `num_cells`, `num_incomplete`; and beside
+        Modular's wins against Monolithic alone `probability`, `low`, `high` and `num_pairs`, how often a single run
+        of it has the lower error.
     """
     tables = with_settings(tables)
-    pair = ["monolithic", "modular"]
     contests: dict[str, list[str] | None] = {ALL: None}
     present = {*tables.runs["model"], *tables.missing["model"]}
-    if present > set(pair):
-        contests[PAIR] = pair
+    if present > set(PAIRED):
+        contests[PAIR] = list(PAIRED)
     parts = []
     for contest, models in contests.items():
-        for quantity in SHIFTS:
+        for quantity in ERRORS:
             scores = cell_scores(tables, quantity, models, checkpoint)
             table = ranking(scores)
             contestants = table.groupby("setting")["model"].agg(frozenset)
             if len(contestants) > 1 and contestants.nunique() == 1:
                 table = pd.concat([table, ranking(scores, by=()).assign(setting=EVERY)])
+            if set(present if models is None else models) == set(PAIRED):
+                single = probability_of_improvement(tables, [PAIRED], quantity, checkpoint=checkpoint)
+                table = table.merge(single.drop(columns="baseline"), on=["setting", "model"], how="left")
             parts.append(table.assign(contest=contest, quantity=quantity))
-    columns = ["contest", "quantity", "setting", "model", "wins", "share", "num_cells", "num_incomplete"]
-    return FigureData.of(tables, pd.concat(parts, ignore_index=True)[columns])
+    columns = [
+        "contest",
+        "quantity",
+        "setting",
+        "model",
+        "wins",
+        "share",
+        "num_cells",
+        "num_incomplete",
+        *SINGLE,
+    ]
+    table = pd.concat(parts, ignore_index=True).reindex(columns=columns)
+    data = FigureData.of(tables, table, (), checkpoint, "share")
+    notes = [f"single runs: {data.interval_words()}"] if table["probability"].notna().any() else []
+    return replace(data, notes=tuple(notes))
+
+
+def lacks_contestants(planned: pd.DataFrame) -> Need | None:
+    """Two models on the same tasks at the same capacity."""
+    if several(planned, "model", CELL):
+        return None
+    return Need(
+        f"two or more models on the same tasks; the store has {models_had(planned)}",
+        with_models(planned, PAIRED),
+    )
 
 
 def draw_ranking(data: FigureData, *, compact: bool = False) -> Figure:
     """A panel per contest and shift, in it a bar per setting, cut by the share of cells that each model wins."""
-    if not (data.frame["num_cells"] > 0).any():
-        return nothing(None if compact else Heading(TITLE, data.footer(intervals=False)))
+    if data.empty:
+        return nothing(None if compact else Heading(data.titled(TITLE), data.footer(intervals=False)))
     styles = model_styles(data.models)
     contests, quantities = data.present("contest"), data.present("quantity")
     panels = [(contest, quantity) for contest in contests for quantity in quantities]
     most = max(data.frame.groupby(["contest", "quantity"])["setting"].nunique())
     with look():
-        heading = Heading(TITLE, data.footer(intervals=False), handles(styles, data.present("model"), "bar"))
+        legend = handles(styles, data.present("model"), "bar")
+        if data.frame["probability"].notna().any():
+            legend.append(Line2D([], [], color=COLOURS["ink"], marker="|", label="single runs of Modular"))
+        heading = Heading(data.titled(TITLE), data.footer(intervals=False), legend)
         notes = [_cells(rows) for _, rows in data.frame.groupby(["contest", "quantity", "setting"])]
         margins = Margins(left=label_room(data.present("setting")), right=label_room(notes))
         size = (margins.left + margins.right + 2.2, 0.75 + 0.34 * most)
@@ -72,47 +116,42 @@ def draw_ranking(data: FigureData, *, compact: bool = False) -> Figure:
         for axes, (contest, quantity) in zip(grid, panels, strict=True):
             shown = data.frame[(data.frame["contest"] == contest) & (data.frame["quantity"] == quantity)]
             _bars(axes, shown, [*data.settings, EVERY], styles)
-            axes.set_title(f"{contest[0].upper()}{contest[1:]}, {SHIFTS[quantity]}")
+            axes.set_title(f"{contest[0].upper()}{contest[1:]}, {ERRORS[quantity]}")
     return figure
 
 
 def _bars(axes: Axes, shown: pd.DataFrame, order: list[str], styles: dict[str, ModelStyle]) -> None:
     settings = [setting for setting in order if setting in set(shown["setting"])]
+    # Modular first where it meets Monolithic alone: its share of cells and of runs then begin at the same end.
+    models = PAIRED if shown["probability"].notna().any() else tuple(styles)
     for y, setting in enumerate(settings):
         rows = shown[shown["setting"] == setting].set_index("model")
         left = 0.0
-        for model in styles:
+        for model in models:
             share = float(rows["share"].get(model, np.nan))
-            if not share > 0:
-                continue
-            axes.barh(
-                y,
-                share,
-                left=left,
-                height=0.66,
-                color=styles[model].hex,
-                edgecolor=COLOURS["paper"],
-                linewidth=0.8,
+            if share > 0:
+                _bar(axes, y, left, share, styles[model].hex)
+                left += share
+        single = rows[rows["probability"].notna()]
+        if len(single):
+            probability, low, high = single[["probability", "low", "high"]].iloc[0].astype(float)
+            beside = y + 0.27
+            axes.hlines(beside, low, high, color=COLOURS["ink"], linewidth=1.2)
+            axes.plot(
+                probability, beside, marker="|", markersize=7, mew=1.8, color=COLOURS["ink"], clip_on=False
             )
-            if share >= 0.09:
-                axes.text(
-                    left + share / 2,
-                    y,
-                    f"{100 * share:.0f}",
-                    ha="center",
-                    va="center",
-                    color="#0d0d0d",
-                    fontsize=7.5,
-                )
-            left += share
         axes.text(1.02, y, _cells(rows), va="center", fontsize=7, color=COLOURS["muted"])
-    axes.set_yticks(range(len(settings)), settings)
-    axes.set_ylim(len(settings) - 0.4, -0.6)
-    axes.set_xlim(0, 1)
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
+    setting_rows(axes, settings)
+    percent_axis(axes, "% of complete cells won")
     axes.grid(False)
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("% of complete cells won")
+
+
+def _bar(axes: Axes, y: int, left: float, share: float, colour: str) -> None:
+    axes.barh(y, share, left=left, height=0.66, color=colour, edgecolor=COLOURS["paper"], linewidth=0.8)
+    if share >= 0.09:
+        axes.text(
+            left + share / 2, y, f"{100 * share:.0f}", ha="center", va="center", color="#0d0d0d", fontsize=7.5
+        )
 
 
 def _cells(rows: pd.DataFrame) -> str:
@@ -128,7 +167,11 @@ CARD = FigureCard(
     caption=(
         "A cell is one setting, number of rules, capacity and task seed; the model with the lowest mean error "
         "over seeds wins it, and ties are shared. Cells in which a run failed or is missing are counted "
-        "apart, not decided. Wins say how often, not by how much: read them beside the errors."
+        "apart, not decided. Wins say how often, not by how much: read them beside the errors. The line on a bar is "
+        "how often a single run of Modular beats the one of Monolithic with the same seed, with its 95 % interval; one "
+        "that crosses 50 leaves open which is better."
     ),
     panels=("contest", "quantity"),
+    paper="Fig. 3",
+    lack=lacks_contestants,
 )

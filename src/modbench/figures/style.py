@@ -77,7 +77,7 @@ RC: dict[Any, Any] = {
     "legend.fontsize": 8.5,
     "legend.frameon": False,
     "lines.linewidth": 1.5,
-    "lines.markersize": 6,
+    "lines.markersize": 5.2,
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
     "svg.hashsalt": "modbench",
@@ -232,17 +232,28 @@ def handles(
     return entries
 
 
+def octave_axis(axes: Axes, values: Sequence[int], label: str) -> None:
+    """Numbers along x, in octaves."""
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(list(values), [str(value) for value in values])
+    axes.set_xlim(min(values) / 2**0.5, max(values) * 2**0.5)
+    axes.set_xlabel(label)
+
+
 def rules_axis(axes: Axes, rules: Sequence[int]) -> None:
     """Number of rules along x, in octaves."""
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(list(rules), [str(r) for r in rules])
-    axes.set_xlim(min(rules) / 2**0.5, max(rules) * 2**0.5)
-    axes.set_xlabel("rules")
+    octave_axis(axes, rules, "rules")
 
 
-def dodge(position: int, count: int) -> float:
-    """Factor by which a model's points move along an axis in octaves, so that none hides another."""
-    return 2 ** (0.11 * (position - (count - 1) / 2))
+def dodge(position: int, count: int, apart: float = 0.11) -> float:
+    """Factor by which a model's points move along an axis in octaves, so that none hides another.
+
+    Args:
+        position: of the model, from 0 on.
+        count: of models.
+        apart: how far neighbours are, in octaves.
+    """
+    return 2 ** (apart * (position - (count - 1) / 2))
 
 
 def points(axes: Axes, x: np.ndarray, rows: pd.DataFrame, style: ModelStyle) -> None:
