@@ -1,6 +1,7 @@
 """The numbers behind the figures."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,11 +161,21 @@ def test_the_footer_says_where_no_interval_can_be_had(tmp_path):
 def test_both_checkpoints_can_be_asked_for(tables):
     better = tables.runs.copy()
     better.loc[better["checkpoint"] == "best", "error_id"] /= 2
-    from dataclasses import replace
-
-    from modbench.figures.error import prepare_error
-
     changed = replace(tables, runs=better)
-    last, best = (prepare_error(changed, c).frame for c in ("last", "best"))
+    last, best = (FIGURES["error"].prepare(changed, c).frame for c in ("last", "best"))
     half = last["quantity"] == "error_id"
     assert best.loc[half, "mean"].to_numpy() == pytest.approx(last.loc[half, "mean"].to_numpy() / 2)
+
+
+def test_the_matrix_of_the_papers_figure(tmp_path):
+    made = synthetic_results.tables(
+        tmp_path / "store",
+        synthetic_results.specs(models=("modular",), rules=(4,), task_seeds=[0], seeds=[0]),
+    )
+    toy = np.array([[0.95, 0, 0, 0.05], [0, 0, 0, 1], [0.35, 0.1, 0, 0.55], [0, 1, 0, 0]])
+    made.activations["matrix"] = [toy for _ in made.activations.index]
+    frame = FIGURES["activation"].prepare(made).frame
+    shown = frame.pivot(index="rule", columns="position", values="probability").to_numpy()
+    # Rule 0 has module 0, rule 1 module 3, rule 3 module 1; the unused module is left for rule 2.
+    assert frame.drop_duplicates("position")["module"].tolist() == [0, 3, 2, 1]
+    assert shown.tolist() == [[0.95, 0.05, 0, 0], [0, 1, 0, 0], [0.35, 0.55, 0, 0.1], [0, 0, 0, 1]]

@@ -52,13 +52,13 @@ def lacks_widths(planned: pd.DataFrame) -> Need | None:
     if several(planned, "encoder_width", BY):
         return None
     widths = sorted(planned["encoder_width"].unique())
-    more = next(width for width in WIDTHS if width not in widths)
+    more = [width for width in WIDTHS if width not in widths][:1]
     return Need(
         "two or more encoder widths (model.encoder_width; the paper has "
         + listed(WIDTHS)
         + ") at one setting and "
         f"number of rules; the store has {listed(widths)}",
-        (with_values(planned, "model.encoder_width", [more]),),
+        (with_values(planned, "model.encoder_width", more),),
     )
 
 

@@ -84,15 +84,15 @@ def _rules(group: pd.DataFrame) -> str:
 def lacks_rules(planned: pd.DataFrame) -> Need | None:
     """A modular model with two numbers of rules in one setting."""
     without = lacks_modules(planned)
-    modular = planned[planned["scores"] != "none"]
-    if without or several(modular, "num_rules", BY):
+    runs = planned if without else planned[planned["scores"] != "none"]
+    if several(runs, "num_rules", BY):
         return without
-    rules = sorted(modular["num_rules"].unique())
-    more = next(R for R in MANY_RULES if R not in rules)
-    return Need(
-        f"two or more numbers of rules in one setting; the store has {listed(rules)}",
-        (with_values(modular, "task.num_rules", [more]),),
-    )
+    rules = sorted(runs["num_rules"].unique())
+    text = f"two or more numbers of rules in one setting; the store has {listed(rules)}"
+    override = with_values(runs, "task.num_rules", [R for R in MANY_RULES if R not in rules][:1])
+    if without is None:
+        return Need(text, (override,))
+    return Need(f"{without.text}; and {text}", (*(without.overrides or ()), override))
 
 
 def draw_pooled(data: FigureData, *, compact: bool = False) -> Figure:
