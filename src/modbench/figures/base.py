@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modbench.analysis.needs import Need
-from modbench.analysis.reference import random_baselines
 from modbench.analysis.settings import models_in_order, settings_in_order
 from modbench.analysis.summary import COUNTS, GROUP, count_runs, planned_runs
 from modbench.store.table import Tables
@@ -142,14 +141,20 @@ def part_of(tables: Tables, keep: Callable[[pd.DataFrame], pd.Series]) -> Tables
     return replace(tables, runs=tables.runs[keep(tables.runs)], missing=tables.missing[keep(tables.missing)])
 
 
-def with_random(summary: pd.DataFrame, tables: Tables) -> pd.DataFrame:
-    """Adds rows of model `"random"`, which have no counts, to averages of routing metrics; see `random_baselines`."""
-    random = random_baselines(tables).assign(model=RANDOM)
+def with_random(summary: pd.DataFrame, random: pd.DataFrame) -> pd.DataFrame:
+    """Adds rows of model `"random"`, which rest on no runs, to averages of routing metrics.
+
+    Args:
+        summary: from `summarise`.
+        random: what uniform routing scores, such as `random_baselines` gives it.
+    """
     if random.empty:
         return summary
+    random = random.assign(model=RANDOM)
     if "kind" in summary:
         random["kind"] = random["setting"].map(dict(zip(summary["setting"], summary["kind"], strict=True)))
-    return pd.concat([summary.astype(dict.fromkeys(COUNTS, "Int64")), random], ignore_index=True)
+    counts = dict.fromkeys([*COUNTS, "num_task_seeds", "num_seeds"], "Int64")
+    return pd.concat([summary.astype(counts), random], ignore_index=True)
 
 
 def nothing_lacks(planned: pd.DataFrame) -> Need | None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from modbench.analysis import summarise, with_settings
+from modbench.analysis import random_baselines, summarise, with_settings
 from modbench.analysis.needs import Need
 from modbench.analysis.summary import planned_runs
 from modbench.core.quantities import METRICS
@@ -44,7 +44,9 @@ def prepare_capacity(tables: Tables, checkpoint: str = "last") -> FigureData:
     summary = summarise(part, (*ERRORS, *METRICS), by=by, checkpoint=checkpoint)
     sizes = part.runs.groupby([*BY, "encoder_width"])["num_parameters"].mean().reset_index()
     summary = summary.merge(sizes, on=[*BY, "encoder_width"], how="left")
-    return FigureData.of(part, with_random(summary, part), checkpoint=checkpoint, store=tables)
+    return FigureData.of(
+        part, with_random(summary, random_baselines(part)), checkpoint=checkpoint, store=tables
+    )
 
 
 def lacks_widths(planned: pd.DataFrame) -> Need | None:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from modbench.analysis import summarise, with_settings
+from modbench.analysis import random_baselines, summarise, with_settings
 from modbench.analysis.needs import Need
 from modbench.analysis.summary import planned_runs
 from modbench.core.quantities import METRICS, QUANTITIES
@@ -42,7 +42,7 @@ def prepare_diagonal(tables: Tables, checkpoint: str = "last") -> FigureData:
     part = part_of(tables, lambda runs: _is_on_diagonal(runs) & runs["setting"].isin(settings))
     by = ["setting", "kind", "num_rules", "encoder_width", "model"]
     summary = summarise(part, (*ERRORS, *METRICS), by=by, checkpoint=checkpoint)
-    table = with_random(summary, part)
+    table = with_random(summary, random_baselines(part))
     table["encoder_width"] = table["num_rules"].map(DIAGONAL)
     return FigureData.of(part, table, checkpoint=checkpoint, store=tables)
 

@@ -41,7 +41,7 @@ def draw_dots(
         for where, face, edge in ((bounded, colour, paper), (~bounded, paper, colour)):
             if where.any():
                 axes.plot(
-                    x[where], y[where], linestyle="none", marker=styles[model].marker, mfc=face, mec=edge, mew=0.9,
+                    x[where], y[where], linestyle="none", marker=styles[model].marker, mfc=face, mec=edge, mew=0.7,
                     clip_on=False, zorder=3,
                 )  # fmt: skip
     setting_rows(axes, settings)

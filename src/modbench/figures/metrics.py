@@ -5,7 +5,7 @@ The paper's figure pools architectures, kinds and checkpoints; here each has pan
 
 from matplotlib.figure import Figure
 
-from modbench.analysis import summarise, with_settings
+from modbench.analysis import random_baselines, summarise, with_settings
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures.base import FigureCard, FigureData, with_random
 from modbench.figures.lacks import lacks_modules
@@ -24,7 +24,7 @@ def prepare_metrics(tables: Tables, checkpoint: str = "last") -> FigureData:
     """
     tables = with_settings(tables)
     summary = summarise(tables, METRICS, checkpoint=checkpoint)
-    return FigureData.of(tables, with_random(summary, tables), checkpoint=checkpoint)
+    return FigureData.of(tables, with_random(summary, random_baselines(tables)), checkpoint=checkpoint)
 
 
 def draw_metrics(data: FigureData, *, compact: bool = False) -> Figure:

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from modbench.analysis import random_baselines, summarise, with_settings
 from modbench.analysis.needs import MANY_RULES, Need
-from modbench.analysis.summary import COUNTS, groups, planned_runs
+from modbench.analysis.summary import groups, planned_runs
 from modbench.core.quantities import METRICS, QUANTITIES
-from modbench.figures.base import RANDOM, FigureCard, FigureData, part_of
+from modbench.figures.base import RANDOM, FigureCard, FigureData, part_of, with_random
 from modbench.figures.dots import draw_dots
 from modbench.figures.lacks import lacks_modules, listed, several, with_values
 from modbench.figures.style import (
@@ -33,9 +33,7 @@ BY = ["setting", "model"]
 def prepare_pooled(tables: Tables, checkpoint: str = "last") -> FigureData:
     """Mean metrics with intervals per setting and modular model; numbers of rules and capacities averaged.
 
-    Settings with a single number of rules are left out.
-
-    Random is averaged over the same numbers of rules, each as often as the setting has modular runs of it.
+    Settings with a single number of rules are left out. Random is averaged over the same numbers of rules, each as often as the setting has modular runs of it.
 
     Returns:
         Columns `setting`, `model`, `quantity`, `mean`, `low`, `high`, the counts, and `rules`, those that finished
@@ -50,17 +48,10 @@ def prepare_pooled(tables: Tables, checkpoint: str = "last") -> FigureData:
     done = planned[planned["state"] == "done"]
     rules = {(key["setting"], key["model"]): _rules(group) for key, group in groups(done, BY)}
     summary["rules"] = [rules.get(key, "") for key in zip(summary["setting"], summary["model"], strict=True)]
-    notes = []
-    if (
-        summary.loc[summary["rules"] != "", ["setting", "rules"]]
-        .drop_duplicates()["setting"]
-        .duplicated()
-        .any()
-    ):
+    notes, finished = [], summary[summary["rules"] != ""]
+    if (finished.groupby("setting")["rules"].nunique() > 1).any():
         notes.append("models of one setting are averaged over different numbers of rules: see column rules")
-    random = _random(part, planned)
-    if len(random):
-        summary = pd.concat([summary.astype(dict.fromkeys(COUNTS, "Int64")), random], ignore_index=True)
+    summary = with_random(summary, _random(part, planned))
     return FigureData.of(part, summary, notes, checkpoint, store=tables)
 
 
@@ -70,7 +61,7 @@ def _random(tables: Tables, planned: pd.DataFrame) -> pd.DataFrame:
     weights = modular.groupby(["setting", "num_rules"]).size().rename("weight").reset_index()
     values = random_baselines(tables).merge(weights, on=["setting", "num_rules"])
     rows = [
-        {**key, "model": RANDOM, "mean": (group["mean"] * group["weight"]).sum() / group["weight"].sum(),
+        {**key, "mean": (group["mean"] * group["weight"]).sum() / group["weight"].sum(),
          "rules": _rules(group)}
         for key, group in groups(values, ["setting", "quantity"])
     ]  # fmt: skip

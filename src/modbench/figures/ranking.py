@@ -82,7 +82,11 @@ def prepare_ranking(tables: Tables, checkpoint: str = "last") -> FigureData:
     ]
     table = pd.concat(parts, ignore_index=True).reindex(columns=columns)
     data = FigureData.of(tables, table, (), checkpoint, "share")
-    notes = [f"single runs: {data.interval_words()}"] if table["probability"].notna().any() else []
+    notes = (
+        [f"line on a bar: share of single runs that Modular wins, {data.interval_words()}"]
+        if table["probability"].notna().any()
+        else []
+    )
     return replace(data, notes=tuple(notes))
 
 
@@ -107,11 +111,11 @@ def draw_ranking(data: FigureData, *, compact: bool = False) -> Figure:
     with look():
         legend = handles(styles, data.present("model"), "bar")
         if data.frame["probability"].notna().any():
-            legend.append(Line2D([], [], color=COLOURS["ink"], marker="|", label="single runs of Modular"))
+            legend.append(Line2D([], [], color=COLOURS["ink"], marker="|", label="single runs"))
         heading = Heading(data.titled(TITLE), data.footer(intervals=False), legend)
         notes = [_cells(rows) for _, rows in data.frame.groupby(["contest", "quantity", "setting"])]
         margins = Margins(left=label_room(data.present("setting")), right=label_room(notes))
-        size = (margins.left + margins.right + 2.2, 0.75 + 0.34 * most)
+        size = (margins.left + margins.right + 2.4, 0.75 + 0.34 * most)
         figure, grid = frame(len(panels), len(quantities), size, margins, None if compact else heading)
         for axes, (contest, quantity) in zip(grid, panels, strict=True):
             shown = data.frame[(data.frame["contest"] == contest) & (data.frame["quantity"] == quantity)]

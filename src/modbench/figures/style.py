@@ -273,7 +273,7 @@ def points(axes: Axes, x: np.ndarray, rows: pd.DataFrame, style: ModelStyle) -> 
     axes.plot(x, mean, color=colour, linestyle=style.dash, linewidth=1.2, alpha=0.85)
     axes.vlines(x[bounded], low[bounded], high[bounded], color=colour, linewidth=1.5)
     for where, face, edge in ((bounded, colour, paper), (~bounded, paper, colour)):
-        axes.plot(x[where], mean[where], linestyle="none", marker=style.marker, mfc=face, mec=edge, mew=0.9)
+        axes.plot(x[where], mean[where], linestyle="none", marker=style.marker, mfc=face, mec=edge, mew=0.7)
     axes.plot(
         x[absent], np.full(absent.sum(), 0.03), linestyle="none", marker="x", color=colour, mew=1.4,
         transform=axes.get_xaxis_transform(),
