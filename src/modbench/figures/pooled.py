@@ -33,7 +33,8 @@ BY = ["setting", "model"]
 def prepare_pooled(tables: Tables, checkpoint: str = "last") -> FigureData:
     """Mean metrics with intervals per setting and modular model; numbers of rules and capacities averaged.
 
-    Settings with a single number of rules are left out. Random is averaged over the same numbers of rules, each as often as the setting has modular runs of it.
+    Settings with a single number of rules are left out. Random is averaged over the same numbers of rules, each as
+    often as the setting has modular runs of it.
 
     Returns:
         Columns `setting`, `model`, `quantity`, `mean`, `low`, `high`, the counts, and `rules`, those that finished
