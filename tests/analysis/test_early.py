@@ -105,7 +105,7 @@ def test_an_early_setting_decides_nothing(stored):
     assert {claim.verdict for claim in found} == {"undecided"}
     for claim in found:
         assert {result.verdict for result in claim.results} <= {"undecided", None}
-        assert claim.need.text == "early training: 1,000 of 100,000 steps"
+        assert claim.need.text == "early training, 1,000 of 100,000 steps"
         assert claim.need.command() == "modbench run DIR/sweep.toml --out DIR --set train.steps=100000"
 
 
@@ -116,7 +116,7 @@ def test_a_settled_one_does(stored):
 def test_what_else_is_lacking_is_said_with_it(stored):
     found = claims(only(stored(1000), lambda frame: (frame["model"] != OP) & (frame["seed"] == 1)))
     need = found[6].need
-    assert need.text == "early training: 1,000 of 100,000 steps; no run of Modular-op; fewer than two seeds"
+    assert need.text == "early training, 1,000 of 100,000 steps; no run of Modular-op; fewer than two seeds"
     assert need.overrides == (
         'model.name=["monolithic", "modular", "modular-op", "gt-modular"]',
         "seed=[0, 1, 2, 3, 4]",
@@ -151,5 +151,5 @@ def test_early_settings_do_not_touch_the_verdict_on_the_others(tmp_path):
 def test_protocols_that_differ_have_no_common_command(tmp_path):
     runs = synthetic_results.specs(synthetic_results.FAMILIES[:2], rules=(2,), task_seeds=[0], seeds=[0])
     need = claims(synthetic_results.tables(tmp_path / "store", runs, points=3))[0].need
-    assert "2,000 of 100,000 steps; early training: 2,000 of 500,000 steps" in need.text
+    assert need.text.startswith("early training, 2,000 of 100,000 steps and 2,000 of 500,000 steps")
     assert need.command() is None

@@ -148,6 +148,15 @@ def test_settings_name_the_family_the_kind_and_every_axis(tmp_path):
     assert set(tables.curves["setting"]) == set(tables.performance["setting"]) == set(tables.runs["setting"])
 
 
+def test_a_model_with_an_option_is_not_the_one_without(tmp_path):
+    models = ("modular-op", {"name": "modular-op", "score_options": {"hidden": 8}})
+    runs = synthetic_results.specs(
+        families=({"architecture": "mha", "search_version": 1},), rules=(4,), models=models, task_seeds=[0]
+    )
+    counts = count_runs(synthetic_results.tables(tmp_path / "store", runs, points=3))
+    assert counts.set_index("model")["num_runs"].to_dict() == {"modular-op": 2, "modular-op, hidden=8": 2}
+
+
 def test_random_values_are_those_of_the_paper():
     assert random_value("alignment", 8) == pytest.approx(7 / 8)
     assert random_value("collapse_worst", 8) == 0

@@ -11,7 +11,7 @@ def test_claims_say_what_they_lack(command, folder, training):
     assert len(re.findall(r"\b[1-8]\. [A-Z]", shown)) == 8
     assert shown.count("undecided") >= 8
     assert 'claims at the "last" checkpoint' in shown
-    lacking = "early training: 20 of 100,000 steps; no run of Monolithic; fewer than two task seeds"
+    lacking = "early training, 20 of 100,000 steps; no run of Monolithic; fewer than two task seeds"
     assert f"{lacking} modbench run results/small/sweep.toml" in shown
     assert """--set 'model.name=["monolithic", "modular", "gt-modular"]'""" in shown
     assert "--set 'task.task_seed=[0, 1, 2, 3, 4]'" in shown
@@ -33,3 +33,15 @@ def test_what_is_no_store_has_no_claims(command, folder):
     result = command("claims", "nowhere")
     assert result.exit_code == 2
     assert "no folder nowhere" in result.stderr
+
+
+def test_reports_of_both_checkpoints_are_two_pages(command, folder, training):
+    command("run", "small.toml", "--quiet")
+    for options, name, checkpoint in (
+        ((), "report.html", "last"),
+        (("--checkpoint", "best"), "report-best.html", "best"),
+    ):
+        assert command("report", "results/small", *options).exit_code == 0
+        page = (folder / "results/small" / name).read_text("utf-8")
+        assert f"<li>“{checkpoint}” checkpoint</li>" in page
+    assert command("report", "results/small", "--checkpoint", "first").exit_code == 2

@@ -70,9 +70,9 @@ def html(tables, tmp_path_factory):
 def test_sections_come_in_the_order_of_a_reader(html):
     page = Page(html)
     sections = [value for tag, name, value in page.attributes if tag == "section" and name == "id"]
-    assert sections == ["run", "answer", "claims", "figures", "read", "provenance"]
+    assert sections == ["run", "answer", "claims", "confounds", "figures", "read", "provenance"]
     figures = [value for tag, name, value in page.attributes if tag == "figure" and name == "id"]
-    assert figures == list(FIGURES)
+    assert figures == [card.name for card in FIGURES.values() if card.paper != "appendix"]
 
 
 def test_the_page_needs_nothing_but_itself(html):
@@ -105,7 +105,7 @@ def test_counts_failures_and_gaps_are_said_first(html):
 
 def test_the_score_table_has_models_random_and_intervals(html):
     answer = html[html.index('id="answer"') : html.index('id="claims"')]
-    assert answer.count("<table") == 4  # two kinds, two numbers of rules
+    assert answer.count('<table class="scores"') == 4  # two kinds, two numbers of rules
     for name in ("Monolithic", "Modular", "Modular-op", "GT-Modular", "Random"):
         assert answer.count(f'"name">{name}</span>') == 4
     assert "no finished run" in answer
@@ -168,16 +168,108 @@ def test_numbers_in_the_texts_of_figures_are_not_rounded():
 
 
 def test_all_claims_are_judged_with_their_numbers(html):
-    claims = html[html.index('id="claims"') : html.index('id="figures"')]
+    claims = html[html.index('id="claims"') : html.index('id="confounds"')]
     for number in range(1, 9):
         assert f'id="claim{number}"' in claims
     shown = re.findall(r'<h3><span class="verdict (\w+)">', claims)
     assert len(shown) == 8
     assert set(shown) == {"undecided"}
-    assert "<li>MLP · regression: early training: 2,000 of 100,000 steps</li>" in claims
+    assert "<li>MLP · regression, MLP · classification: early training: 2,000 of 100,000 steps</li>" in claims
     assert "<code>modbench run DIR/sweep.toml --out DIR --set train.steps=100000</code>" in claims
     assert re.search(r"\d+ runs in \d+ pairs, \d+ left out; [\d.]+ times the parameters", claims)
     assert claims.count("Setting by setting") == 8
+
+
+def cells(table):
+    """A table's rows as texts."""
+    return [
+        [
+            re.sub(r"<[^>]+>", " ", cell).split()
+            for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+        ]
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.DOTALL)
+    ]
+
+
+def test_best_and_last_stand_side_by_side_and_are_never_pooled(tables, tmp_path):
+    runs = tables.runs.copy()
+    best = runs["checkpoint"] == "best"
+    runs.loc[best, ["error_id", "error_ood"]] = 77.0
+    runs.loc[~best, ["error_id", "error_ood"]] = 11.0
+    changed, figures = replace(tables, runs=runs), {}
+    for checkpoint, own, other in (("last", "11", "77"), ("best", "77", "11")):
+        path = write_report(changed, tmp_path / "report.html", checkpoint=checkpoint)
+        page = path.read_text(encoding="utf-8")
+        assert f"<li>“{checkpoint}” checkpoint</li>" in page
+        answer = page[page.index('id="answer"') : page.index('id="claims"')]
+        for card in answer.split('<div class="card score')[1:]:
+            main, beside = card.split("<details>")
+            assert set(re.findall(r'class="value">(\d\d)(?:\.0)?<', main)) == {own}
+            shown = cells(beside)
+            assert shown[0][0][-1] == ("“best”" if checkpoint == "last" else "“last”")
+            assert {row[1][0].rstrip("0").rstrip(".") for row in shown[1:] if row[1][0] != "no"} == {other}
+        figures[checkpoint] = {
+            name: page[page.index(f'<figure class="card" id="{name}"') :].split("</figure>")[0]
+            for name in ("error", "profiles", "curves")
+        }
+    assert figures["last"]["error"] != figures["best"]["error"]
+    assert figures["last"]["profiles"] != figures["best"]["profiles"]
+    assert figures["last"]["curves"] == figures["best"]["curves"]  # measured during training
+
+
+def test_an_unknown_checkpoint_is_refused(tables, tmp_path):
+    with pytest.raises(RequestError, match="checkpoint"):
+        write_report(tables, tmp_path / "report.html", checkpoint="first")
+    assert not list(tmp_path.iterdir())
+
+
+def test_confounds_are_measured_on_the_runs(tmp_path):
+    mha = {"architecture": "mha", "search_version": 1}
+    wide = {"name": "modular-op", "score_options": {"hidden": 8}}
+    runs = [
+        *synthetic_results.specs([{"architecture": "mlp"}, mha], rules=(4, 16), task_seeds=range(2)),
+        *synthetic_results.specs([mha], rules=(16,), models=(wide,), task_seeds=range(2)),
+    ]
+    tables = synthetic_results.tables(tmp_path / "store", runs, points=3)
+    sizes = tables.runs["num_parameters"].where(tables.runs["model"] != "modular", 6000).astype(int)
+    changed = replace(tables, runs=tables.runs.assign(num_parameters=sizes))
+    html = write_report(changed, tmp_path / "report.html").read_text(encoding="utf-8")
+    found = html[html.index('id="confounds"') : html.index('id="figures"')]
+    assert "the same number of parameters" in found
+    assert "D/(2M) hidden units" in found
+    mlp, with_attention = found.split('<div class="card')[1:]
+    (agreement,) = tables.runs.query("architecture == 'mlp' and num_rules == 16")["rule_agreement"].unique()
+    row = next(row for row in cells(mlp) if row[0] == ["16"])
+    assert row[1:4] == [["1.07"], ["1.00"], ["1.00"]]  # 6000 / 5592
+    assert row[4][:2] == [f"{100 * agreement:.0f}", "%"]
+    assert row[5] == ["2"]
+    assert "mixtures of modules can solve this" in mlp
+    assert "mixtures of modules can solve this" not in with_attention
+    # E = 32, D = 128: 128 // (2 * 16) units, and the 8 that were asked for.
+    widths = [
+        row[2]
+        for row in cells(with_attention[with_attention.index("width of its scorer") :])
+        if row[0] == ["16"]
+    ]
+    assert widths[:2] == [["4", "(the", "paper&#39;s)"], ["8"]]
+    assert "The sweep <code>router-width</code>" not in found
+
+
+def test_stores_that_do_not_know_their_rules_have_the_other_confounds(tables, tmp_path):
+    old = replace(tables, runs=tables.runs.drop(columns=["rule_agreement", "rule_rank"]))
+    html = write_report(old, tmp_path / "report.html").read_text(encoding="utf-8")
+    found = html[html.index('id="confounds"') : html.index('id="figures"')]
+    assert "Rules alike" not in found
+    assert "Number of parameters over Monolithic" in found
+
+
+def test_figures_that_a_store_cannot_show_are_named_with_what_they_need(tmp_path):
+    runs = synthetic_results.specs(models=("monolithic",), rules=(2,))
+    html = write_report(synthetic_results.tables(tmp_path / "store", runs), tmp_path / "r.html").read_text(
+        "utf-8"
+    )
+    lacking = html[html.index("Figures that these runs cannot show") : html.index('id="read"')]
+    assert re.search(r"<dd>needs [^<]+</dd>", lacking)
 
 
 @pytest.mark.parametrize("case", ["empty", "failed", "missing", "one model", "one run"])

@@ -76,11 +76,16 @@ class Training:
         return bool(len(bounds) and (np.abs(bounds) < -np.log2(1 - MOST)).all())
 
     @property
+    def length(self) -> str:
+        """Its steps beside the paper's, in words."""
+        return f"{self.steps:,} of {self.protocol:,} steps"
+
+    @property
     def reason(self) -> str:
         """Why it is early, or why it is judged though short; empty for the paper's number of steps."""
         if not self.short:
             return ""
-        text = f"{self.steps:,} of {self.protocol:,} steps"
+        text = self.length
         if self.early:
             text = f"early training: {text}"
         if self.steps < FEWEST * self.protocol:

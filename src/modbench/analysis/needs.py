@@ -54,7 +54,8 @@ def need_of(
     texts, overrides = _absent(runs, effects)
     if early:
         protocols = {training.protocol for training in early.values()}
-        texts = [*dict.fromkeys(training.reason for training in early.values()), *texts]
+        lengths = dict.fromkeys(training.length for training in early.values())
+        texts = [f"early training, {' and '.join(lengths)}", *texts]
         overrides.append(f"train.steps={max(protocols)}")
         return Need("; ".join(texts), tuple(overrides) if len(protocols) == 1 else None)
     if texts:

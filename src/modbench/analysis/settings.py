@@ -112,7 +112,8 @@ def _families(runs: pd.DataFrame) -> pd.Series:
 
 def _is_axis(groups: pd.DataFrame, values: pd.Series, by: list[str]) -> pd.Series:
     """For each run, whether the field takes several values where all that names a cell is equal, anywhere in `by`."""
-    text = values.astype(str)
+    # A field that a run does not have, such as an option left out, is a value too.
+    text = values.astype(object).where(values.notna(), "").astype(str)
     if text.nunique() < 2:
         return pd.Series(False, index=values.index)
     several = text.groupby([groups[name] for name in groups]).transform("nunique") > 1

@@ -57,7 +57,7 @@ Workers = Annotated[
     int | None, typer.Option("--workers", metavar="N", help="Worker processes [default: one a core].")
 ]
 CheckpointName = Annotated[
-    str, typer.Option("--checkpoint", metavar="last|best", help="Which parameters of each run to judge.")
+    str, typer.Option("--checkpoint", metavar="last|best", help="Which parameters of each run to look at.")
 ]
 
 
@@ -165,11 +165,12 @@ def report(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="The page [default: DIR/report.html].")
     ] = None,
+    checkpoint: CheckpointName = "last",
 ) -> None:
     """Write everything on one self-contained page."""
     from modbench.cli.reading import make_report
 
-    make_report(folder, output)
+    make_report(folder, output, checkpoint)
 
 
 @app.command()

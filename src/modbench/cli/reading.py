@@ -54,24 +54,26 @@ def draw_figures(
         console.print(f"{waiting} not there yet: {command}", soft_wrap=True)
 
 
-def make_report(folder: Path, path: Path | None) -> None:
+def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> None:
     """Writes the report and says where.
 
     Args:
         folder: of the store.
-        path: of the page; None is `report.html` in the store.
+        path: of the page; None is `report.html` in the store, or `report-best.html`.
+        checkpoint: `"last"` or `"best"`: which the page is about.
 
     Raises:
-        RequestError: the folder is no store or has no results, or the page cannot be put there.
+        RequestError: the folder is no store or has no results, the page cannot be put there, or the checkpoint is
+            unknown.
         MachineError: the page cannot be written.
     """
     tables = _load_results(folder)
-    path = path or folder / "report.html"
+    path = path or folder / ("report.html" if checkpoint == "last" else f"report-{checkpoint}.html")
     if path.is_dir():
         raise RequestError(f"output must be a file, got the folder {path}")
     from modbench.report import write_report
 
-    write_report(tables, path, _provenance(folder))
+    write_report(tables, path, _provenance(folder), checkpoint)
     console = output()
     for note in store_notes(tables):
         console.print(note)

@@ -16,9 +16,11 @@ from modbench.analysis import model_title, settings_in_order, with_settings
 from modbench.analysis.intervals import LEVEL
 from modbench.analysis.summary import planned_runs
 from modbench.core.errors import MachineError, RequestError
+from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures import FIGURES, FigureCard, FigureData, model_styles
 from modbench.figures.style import COLOURS
+from modbench.report.confounds import confounds
 from modbench.report.facts import MOST_LISTED, failures, families, gaps, machine, totals
 from modbench.report.guide import FORMULAS, examples
 from modbench.report.scores import scores
@@ -43,7 +45,10 @@ DARK = {
 """The colours of `modbench.figures.style.COLOURS` on a dark screen."""
 
 
-CHOSEN_BY_RULES = ("activation",)
+APART = "appendix"
+"""What a figure's card says that is too much for one page: there, panels by capacity and length would outweigh all
+else."""
+CHOSEN_BY_RULES = ("activation", "profiles")
 """Figures of which the page shows one number of rules at a time; others have few panels, and show all."""
 
 
@@ -65,7 +70,12 @@ class Section:
     basis: str
 
 
-def write_report(tables: Tables, path: str | Path, provenance: Mapping[str, Any] | None = None) -> Path:
+def write_report(
+    tables: Tables,
+    path: str | Path,
+    provenance: Mapping[str, Any] | None = None,
+    checkpoint: str = "last",
+) -> Path:
     """Writes one HTML page that holds everything: no other file, no network.
 
     Args:
@@ -73,18 +83,20 @@ def write_report(tables: Tables, path: str | Path, provenance: Mapping[str, Any]
         path: of the page; a file that is there is replaced, in one step.
         provenance: what else the page shall say about where its numbers come from, such as the command; name ->
             value, shown as given. `"title"` becomes the page's headline.
+        checkpoint: `"last"` or `"best"`: which parameters of each run the page is about. Its score tables show the
+            other too, apart.
 
     Returns:
         The path.
 
     Raises:
-        RequestError: the path is a folder.
+        RequestError: the path is a folder, or the checkpoint is unknown.
         MachineError: the page cannot be written.
     """
     path = Path(path)
     if path.is_dir():
         raise RequestError(f"the report must be a file, got the folder {str(path)!r}")
-    html = render(tables, provenance or {})
+    html = render(tables, provenance or {}, checkpoint)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -100,16 +112,19 @@ def write_report(tables: Tables, path: str | Path, provenance: Mapping[str, Any]
     return path
 
 
-def render(tables: Tables, provenance: Mapping[str, Any]) -> str:
+def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "last") -> str:
     """The page's HTML; see `write_report`."""
     tables = with_settings(tables)
-    planned = planned_runs(tables)
+    planned = planned_runs(tables, checkpoint)
     settings = settings_in_order(planned)
     rules = sorted(int(R) for R in planned["num_rules"].unique())
     styles = model_styles(planned["model"])
-    cards = FIGURES.values() if (planned["state"] == "done").any() else []
     said = dict(provenance)
-    claims = shown_claims(tables, shlex.quote(str(said.get("store", "DIR"))))
+    claims = shown_claims(tables, shlex.quote(str(said.get("store", "DIR"))), checkpoint)
+    (other,) = (name for name in CHECKPOINTS if name != checkpoint)
+    drawable = FIGURES.values() if (planned["state"] == "done").any() else ()
+    needs = {card.name: card.lack(planned) for card in drawable}
+    shown = [card for card in drawable if not needs[card.name]]
     context = {
         "title": str(said.pop("title", "modbench report")),
         "version": __version__,
@@ -123,10 +138,15 @@ def render(tables: Tables, provenance: Mapping[str, Any]) -> str:
         "damaged": [str(getattr(damage, "file", damage)) for damage in tables.damaged],
         "retired": tables.retired,
         "legend": [(model_title(model), marker_svg(style)) for model, style in styles.items()],
-        "scores": scores(tables, styles),
+        "checkpoint": checkpoint,
+        "other": other,
+        "scores": zip(scores(tables, styles, checkpoint), scores(tables, styles, other), strict=True),
         "claims": claims,
         "short": short_training(claims),
-        "sections": [_section(card, tables, settings) for card in cards],
+        "confounds": confounds(tables, checkpoint),
+        "sections": [_section(card, tables, settings, checkpoint) for card in shown if card.paper != APART],
+        "apart": [card.title for card in shown if card.paper == APART],
+        "lacking": [(card.title, need.text) for card in drawable if (need := needs[card.name])],
         "level": f"{100 * LEVEL:.0f}",
         "quantities": [QUANTITIES[name] for name in METRICS],
         "formulas": FORMULAS,
@@ -144,8 +164,8 @@ def render(tables: Tables, provenance: Mapping[str, Any]) -> str:
     return environment.get_template("page.html.j2").render(context)
 
 
-def _section(card: FigureCard, tables: Tables, settings: list[str]) -> Section:
-    data = card.prepare(tables)
+def _section(card: FigureCard, tables: Tables, settings: list[str], checkpoint: str) -> Section:
+    data = card.prepare(tables, checkpoint) if card.at_checkpoint else card.prepare(tables)
     panels = []
     for index, (where, part) in enumerate(_parts(card, data)):
         figure = card.draw(part, compact=True)

@@ -1,4 +1,7 @@
-"""The score table: per setting and number of rules, every model's errors and routing, beside Random."""
+"""The score table: per setting and number of rules, every model's errors and routing, beside Random.
+
+A table is of one checkpoint; numbers of two are never averaged.
+"""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,9 +11,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from modbench.analysis import count_runs, model_title, random_baselines, summarise, with_settings
+from modbench.analysis.confounds import BASELINE, parameter_ratios
 from modbench.analysis.summary import ERRORS, GROUP, groups
 from modbench.core.quantities import QUANTITIES, error_unit
 from modbench.figures.style import ModelStyle
+from modbench.report.confounds import ratio_text
 from modbench.report.svg import marker_svg
 from modbench.store.table import Tables
 
@@ -63,17 +68,19 @@ class Score:
     rows: list[Row]
 
 
-def scores(tables: Tables, styles: dict[str, ModelStyle]) -> list[Score]:
+def scores(tables: Tables, styles: dict[str, ModelStyle], checkpoint: str = "last") -> list[Score]:
     """All score tables of a store, in reporting order.
 
     Args:
         tables: as loaded.
         styles: of all its models.
+        checkpoint: `"last"` or `"best"`.
     """
     tables = with_settings(tables)
-    summary = summarise(tables, QUANTITIES_SHOWN, by=("setting", "kind", "num_rules", "model"))
+    by = ("setting", "kind", "num_rules", "model")
+    summary = summarise(tables, QUANTITIES_SHOWN, by, checkpoint)
     counts = count_runs(tables).set_index(list(GROUP)).to_dict("index")
-    sizes = tables.runs.groupby(list(GROUP))["num_parameters"].agg(["min", "max"]).to_dict("index")
+    sizes = dict(iter(parameter_ratios(tables).groupby(list(GROUP))))
     random = random_baselines(tables).set_index(["setting", "num_rules", "quantity"])["mean"].to_dict()
     found = []
     for key, group in groups(summary, ["setting", "kind", "num_rules"]):
@@ -89,7 +96,7 @@ def scores(tables: Tables, styles: dict[str, ModelStyle]) -> list[Score]:
                     title=model_title(model),
                     colour=styles[model].colour,
                     marker=marker_svg(styles[model]),
-                    parameters=_sizes(*sizes[behind].values()) if behind in sizes else "",
+                    parameters=_sizes(sizes[behind]) if behind in sizes else "",
                     runs=_runs(*counts[behind].values()),
                     cells=[scale.cell(by_quantity.get(scale.name)) for scale in scales],
                 )
@@ -163,8 +170,12 @@ def _unit(name: str, kind: str) -> str:
     return f", {error_unit(kind)}" if name in ERRORS else ""
 
 
-def _sizes(least: int, most: int) -> str:
-    return f"{least:,} parameters" if least == most else f"{least:,} to {most:,} parameters"
+def _sizes(sizes: pd.DataFrame) -> str:
+    """Numbers of parameters over the capacities, and beside Monolithic's."""
+    least, most = sizes["num_parameters"].min(), sizes["num_parameters"].max()
+    text = f"{least:,} parameters" if least == most else f"{least:,} to {most:,} parameters"
+    ratio = ratio_text(sizes["ratio"]) if (sizes["model"] != BASELINE).all() else ""
+    return f"{text}, {ratio} times Monolithic's" if ratio else text
 
 
 def _runs(num_runs: int, num_failed: int, num_missing: int) -> str:

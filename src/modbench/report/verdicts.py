@@ -59,9 +59,12 @@ def shown_claims(tables: Tables, folder: str = "DIR", checkpoint: str = "last") 
 
 
 def short_training(claims: Sequence[ShownClaim]) -> list[str]:
-    """A line for each setting that was trained for fewer steps than the paper's: what follows from that."""
-    trainings = claims[0].claim.trainings if claims else {}
-    return [f"{setting}: {training.reason}" for setting, training in trainings.items() if training.short]
+    """A line for the settings that were trained for fewer steps than the paper's: what follows from that."""
+    settings: dict[str, list[str]] = {}
+    for setting, training in claims[0].claim.trainings.items():
+        if training.short:
+            settings.setdefault(training.reason, []).append(setting)
+    return [f"{', '.join(named)}: {reason}" for reason, named in settings.items()]
 
 
 def _shown(claim: Claim, folder: str) -> ShownClaim:
