@@ -179,3 +179,16 @@ def test_the_matrix_of_the_papers_figure(tmp_path):
     # Rule 0 has module 0, rule 1 module 3, rule 3 module 1; the unused module is left for rule 2.
     assert frame.drop_duplicates("position")["module"].tolist() == [0, 3, 2, 1]
     assert shown.tolist() == [[0.95, 0.05, 0, 0], [0, 1, 0, 0], [0.35, 0.55, 0, 0.1], [0, 0, 0, 1]]
+
+
+def test_intervals_name_the_seeds_of_what_is_shown(tmp_path):
+    small, large = synthetic_results.FAMILIES[:2]
+    runs = [
+        *synthetic_results.specs([small], rules=(2,), task_seeds=[0, 1], seeds=[0]),
+        *synthetic_results.specs([large], rules=(2,), task_seeds=[0, 1, 2], seeds=[0, 1]),
+    ]
+    data = FIGURES["error"].prepare(synthetic_results.tables(tmp_path / "store", runs, points=3))
+    assert data.interval_words() == "95 % intervals over 2 to 3 task seeds x 1 to 2 seeds"
+    first, second = (data.only(setting=setting).interval_words() for setting in data.settings)
+    assert first == "95 % intervals over 2 task seeds x 1 seed, of task seeds alone"
+    assert second == "95 % intervals over 3 task seeds x 2 seeds"

@@ -22,11 +22,10 @@ class FigureData:
 
     Attributes:
         frame: the numbers, a row per mark; what is exported as CSV. Column `checkpoint` says which was evaluated.
-        counts: `setting`, `num_rules`, `model`, `num_runs`, `num_failed`, `num_missing`.
+        counts: `setting`, `num_rules`, `model`, `num_runs`, `num_failed`, `num_missing`, and of the finished runs the
+            distinct `num_task_seeds` and `num_seeds`, NaN without any.
         settings: all settings of the store, in reporting order.
         models: all models of the store, in reporting order; they fix the colours, also of a part of the data.
-        num_task_seeds: distinct ones among finished runs.
-        num_seeds: distinct ones among finished runs.
         notes: sentences that a reader needs beside the numbers.
         checkpoint: `"last"` or `"best"`, never both; None for what is measured during training.
         value: the column of `frame` that the marks show.
@@ -36,8 +35,6 @@ class FigureData:
     counts: pd.DataFrame
     settings: tuple[str, ...]
     models: tuple[str, ...]
-    num_task_seeds: int
-    num_seeds: int
     notes: tuple[str, ...] = ()
     checkpoint: str | None = "last"
     value: str = "mean"
@@ -59,15 +56,15 @@ class FigureData:
         whole = planned_runs(tables if store is None else store)
         planned = planned_runs(tables)
         done = planned[planned["state"] == "done"]
+        design = done.groupby(list(GROUP))[["task_seed", "seed"]].nunique()
+        design.columns = ["num_task_seeds", "num_seeds"]
         if checkpoint is not None:
             frame = frame.assign(checkpoint=checkpoint)[["checkpoint", *frame]]
         return cls(
             frame,
-            count_runs(tables, GROUP),
+            count_runs(tables, GROUP).join(design, on=list(GROUP)),
             settings=tuple(settings_in_order(whole)),
             models=tuple(models_in_order(whole["model"])),
-            num_task_seeds=done["task_seed"].nunique(),
-            num_seeds=done["seed"].nunique(),
             notes=tuple(notes),
             checkpoint=checkpoint,
             value=value,
@@ -111,11 +108,14 @@ class FigureData:
 
     def interval_words(self) -> str:
         """What the intervals are, in words."""
-        tasks, seeds = self.num_task_seeds, self.num_seeds
-        if tasks < 2 and seeds < 2:
+        done = self.counts[self.counts["num_runs"] > 0]
+        tasks, seeds = ({int(n) for n in done[name]} or {0} for name in ("num_task_seeds", "num_seeds"))
+        if max(tasks) < 2 and max(seeds) < 2:
             return "no intervals: a single task seed and seed"
-        sample = f"{tasks} task seed{'s' * (tasks != 1)} x {seeds} seed{'s' * (seeds != 1)}"
-        only = ", of seeds alone" if tasks < 2 else ", of task seeds alone" if seeds < 2 else ""
+        sample = (
+            f"{_spread(tasks)} task seed{'s' * (tasks != {1})} x {_spread(seeds)} seed{'s' * (seeds != {1})}"
+        )
+        only = ", of seeds alone" if max(tasks) < 2 else ", of task seeds alone" if max(seeds) < 2 else ""
         return f"95 % intervals over {sample}{only}"
 
     def footer(self, *, intervals: bool = True) -> str:
@@ -128,6 +128,11 @@ class FigureData:
             *self.notes,
         ]
         return " · ".join(parts)
+
+
+def _spread(numbers: set[int]) -> str:
+    """`"3"`, or `"2 to 3"` where groups of runs differ."""
+    return " to ".join(str(n) for n in sorted({min(numbers), max(numbers)}))
 
 
 class Draw(Protocol):
