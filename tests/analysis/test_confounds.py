@@ -8,6 +8,7 @@ import synthetic_results
 from modbench.analysis import crossed_interval
 from modbench.analysis.confounds import parameter_ratios, router_widths, rule_overlap
 
+WARM = {"name": "modular-op", "gate_options": {"temperature": 2.0}}
 MHA = {"architecture": "mha", "search_version": 1}
 
 
@@ -17,7 +18,7 @@ def tables(tmp_path_factory):
     runs = [
         *synthetic_results.specs([{"architecture": "mlp"}, MHA], rules=(4, 16), widths=(32, 64)),
         *synthetic_results.specs([MHA], rules=(16,), models=tuple(options)),
-        *synthetic_results.specs([MHA], rules=(8,), models=({"scores": "rule", "gates": "top-k"},)),
+        *synthetic_results.specs([MHA], rules=(8,), models=({"scores": "rule", "gates": "top-k"}, WARM)),
     ]
     return synthetic_results.tables(tmp_path_factory.mktemp("confounds") / "store", runs, points=3)
 

@@ -7,6 +7,7 @@ import pytest
 
 import synthetic_results
 from analysis.test_claims import GT, MODULAR, MONOLITHIC, OP, TRUE, only, world
+from modbench.analysis import crossed_interval
 from modbench.analysis.claims import claims
 from modbench.analysis.early import trainings
 from modbench.analysis.effects import Panel
@@ -88,6 +89,21 @@ def test_the_change_is_that_of_the_mean_losses_of_thirds(stored):
 
     measured = found.changes["Monolithic / GT-Modular"].estimate
     assert float(measured) == pytest.approx(change(0.27) - change(0.6))
+
+
+def test_each_side_of_the_interval_is_a_test_at_five_percent(stored):
+    tables = falling(stored(40_000), STEADY, noise=0.3)
+    last = {}
+    for run in tables.curves.groupby("run_id"):
+        curve = run[1].sort_values("step")
+        losses, facts = curve["loss"].to_numpy(), curve.iloc[0]
+        key = (facts["num_rules"], facts["task_seed"], facts["seed"], facts["model"])
+        last[key] = np.log2(losses[9:].mean()) - np.log2(losses[5:9].mean())
+    pairs = [key[:3] for key in last if key[3] == GT]
+    changes = [last[*pair, MODULAR] - last[*pair, GT] for pair in pairs]
+    expected = crossed_interval(changes, [t for _, t, _ in pairs], [s for _, _, s in pairs], level=0.9)
+    found = training(tables).changes["Modular / GT-Modular"]
+    assert [float(found.low), float(found.high)] == pytest.approx([float(expected.low), float(expected.high)])
 
 
 def test_one_seed_and_one_model_show_nothing(stored):
