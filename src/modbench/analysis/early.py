@@ -1,25 +1,21 @@
-"""Early training: whether the paper's claims can be asked of a setting at all.
+"""How far a setting was trained, and whether the paper's claims can be asked of it at all.
 
 The claims are about models at the end of the paper's training: 100,000 steps (MLP) or 500,000 (MHA, RNN). A setting
-with fewer is **early**, and decides no claim, unless it shows that how its models compare has settled:
+with less than a quarter of these (`FEWEST`) is **early**, and decides no claim: before learning sets in all models are
+equally bad, and stay so for a while, so that no look at their curves could replace the steps.
 
-1. It had at least a quarter of the paper's steps (`FEWEST`). Before learning sets in all models are equally bad, and
-   stay so for a while: a plateau is not an end.
-2. For every two models that the claims compare, the ratio of their losses is the same over the last third of the
-   learning curve as over the third before it, to within a fifth (`MOST`). The whole interval of its change has to
-   lie within that (at 90 %, so that each side is tested at 5 %): that few seeds show no change is no sign that there
-   is none.
+A setting with a quarter or more, but not all, is **short**: it is judged, and its verdicts speak of training of that
+length, which is said with them. Beside it stands how much the models' comparisons still move: for every two models
+that the claims compare, the change of the ratio of their losses from the middle third of the learning curve to the
+last. They have **settled** where the whole interval of each change (at 90 %, so that each side is tested at 5 %) is
+within a fifth (`MOST`); that few seeds show no change is no sign that there is none.
 
 Why ratios, and not the curves themselves: at a constant learning rate these do not level off. The MLP's error falls
 by about a sixth with every doubling of the steps from 5,000 to 100,000 (4, 8 and 32 rules, encoder width 32), so that
-at the end of the paper's own training too only noise could make it seem to have stopped. What claims speak of is how
-models compare. The loss stands for the error, as counts of a few wrong labels are too coarse. And why the quarter: MHA
-after 1,000 of 500,000 steps passes the second test easily, as no model has learned anything yet.
+at the end of the paper's own training too only noise could make it seem to have stopped. The loss stands for the
+error, as counts of a few wrong labels are too coarse.
 
-What this leaves open: a ratio that went on changing at the largest rate allowed would from 40 % of the paper's steps
-on change by another third. Verdicts of short settings therefore say how short they are.
-
-What the rule does not see: routing is measured at the end of training, not along it, so that modules which go on
+What this does not see: routing is measured at the end of training, not along it, so that modules which go on
 specialising after the losses have settled pass unnoticed (the scorer of Modular-op in MHA may be such a case). And
 all numbers of rules and capacities of a setting are taken together.
 """
@@ -74,7 +70,7 @@ class Training:
     @property
     def early(self) -> bool:
         """Whether it decides no claim."""
-        return self.short and not (self.steps >= FEWEST * self.protocol and self.settled)
+        return self.steps < FEWEST * self.protocol
 
     @property
     def settled(self) -> bool:
@@ -89,24 +85,19 @@ class Training:
 
     @property
     def reason(self) -> str:
-        """Why it is early, or why it is judged though short; empty for the paper's number of steps."""
+        """Why it decides nothing, or what its verdicts speak of; empty for the paper's number of steps."""
         if not self.short:
             return ""
-        text = self.length
         if self.early:
-            text = f"early training: {text}"
-        if self.steps < FEWEST * self.protocol:
-            return text
-        if not self.changes:
-            return f"{text}, and no two models whose comparison could have settled"
-        pair, change = max(self.changes.items(), key=lambda item: _farthest(item[1]))
-        if not np.isfinite(_farthest(change)):
-            return f"{text}, and too few runs to tell whether how models compare has settled"
+            return f"early training: {self.length}"
+        known = {pair: change for pair, change in self.changes.items() if np.isfinite(_farthest(change))}
+        if not known:
+            return f"{self.length}; whether how models compare has settled cannot be told from these runs"
+        pair, change = max(known.items(), key=lambda item: _farthest(item[1]))
         low, high = (f"{100 * (2**bound - 1):+.0f} %" for bound in (change.low, change.high))
-        moved = f"the loss of {pair} changed by {low} to {high} over the last third"
-        if self.early:
-            return f"{text}, and how models compare may still move: {moved}"
-        return f"{text}; how models compare has settled: at most, {moved}"
+        word = "has settled" if self.settled else "is not shown to have settled"
+        changed = f"over the last third the loss of {pair} changed by {low} to {high}"
+        return f"{self.length}; how models compare {word}: {changed}"
 
 
 def trainings(panel: Panel) -> dict[str, Training]:
