@@ -67,7 +67,7 @@ def draw_curves(data: FigureData, *, compact: bool = False) -> Figure:
                 axes.plot(step, mean, color=styles[model].hex, linestyle=styles[model].dash)
             means = of_setting["mean"].to_numpy(float)
             value_axis(axes, means, spans_decades(means))
-            axes.set_xlim(0, shown["step"].max())
+            axes.set_xlim(0, max(1, shown["step"].max()))
             thousands_axis(axes)
             axes.locator_params(axis="x", nbins=5)
             axes.set_xlabel("training steps")

@@ -1,4 +1,4 @@
-"""Draws the README's picture from a store of the sweep `quick`: `python docs/images/quick.py results/quick`."""
+"""Draws the README's picture from the published study: `python docs/images/overview.py studies/small`."""
 
 import sys
 from pathlib import Path
@@ -75,4 +75,4 @@ def draw(tables: Tables, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    draw(load(sys.argv[1]), Path(__file__).with_name("quick.png"))
+    draw(load(sys.argv[1]), Path(__file__).with_suffix(".png"))
