@@ -115,7 +115,10 @@ def by_chance(original: pd.DataFrame, ours: pd.DataFrame, level: float = LEVEL) 
     theirs = sorted(original["seed"].unique())
     compared = original.merge(ours[ROW].drop_duplicates(), on=ROW)
     flags = []
-    for held_out in itertools.permutations(sorted(ours["seed"].unique()), len(theirs)):
+    # Some cells may have more seeds of ours than others.
+    common = ours.groupby("seed")["quantity"].size()
+    common = sorted(common.index[common == common.max()])
+    for held_out in itertools.permutations(common, len(theirs)):
         stand_in = compared.drop(columns="value").assign(
             seed=compared["seed"].map(dict(zip(theirs, held_out, strict=True)))
         )
