@@ -215,8 +215,8 @@ def test_the_report_says_where(command, folder, training, monkeypatch):
     command("run", "small.toml", "--quiet")
     calls = {}
 
-    def write_report(tables, path, provenance):
-        calls["report"] = (len(tables.runs), path, provenance)
+    def write_report(tables, path, provenance, checkpoint):
+        calls["report"] = (len(tables.runs), path, provenance, checkpoint)
 
     monkeypatch.setitem(sys.modules, "modbench.report", SimpleNamespace(write_report=write_report))
     store = folder / "results/small"
@@ -224,8 +224,12 @@ def test_the_report_says_where(command, folder, training, monkeypatch):
     assert result.stdout == f"report in {store / 'report.html'}\n"
     assert calls["report"][:2] == (24, store / "report.html")
     assert calls["report"][2]["sweep"] == "small"
+    assert calls["report"][3] == "last"
     command("report", str(store), "--output", "page.html")
     assert str(calls["report"][1]) == "page.html"
+    result = command("report", str(store), "--checkpoint", "best")
+    assert result.stdout == f"report in {store / 'report-best.html'}\n"
+    assert calls["report"][3] == "best"
 
 
 def test_env_names_versions_and_the_cache(command, tmp_path, monkeypatch):
