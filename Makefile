@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 .PHONY: help demo test lint format clean
 help:
 	@echo "make demo     install, run the sweep 'quick', draw figures and a report (about 4 minutes)"
-	@echo "make test     every check: format, lint, types, layers, tests (about 6 minutes)"
+	@echo "make test     every check: format, lint, types, layers, tests (about 8 minutes)"
 	@echo "make format   put the code into the project's form"
 	@echo "make clean    remove the environment and caches; results stay"
 
