@@ -1,37 +1,26 @@
 """The executor that trains in several local processes, of one thread each.
 
-A worker is a fresh Python (nothing is forked: forking hangs after JAX) that talks with us over a socket pair
-of its own. No lock or queue is shared, so a worker that is killed at any moment takes nothing with it. The
-protocol, in order of a worker's life::
+A worker is a fresh Python that talks with us over a socket pair of its own (`modbench.sweep.child`). The protocol,
+in order of a worker's life::
 
     us -> worker    _Job, once
     worker -> us    READY
     us -> worker    a planned cohort; or STOP, also while one trains
     worker -> us    events; after those of one cohort READY again
-
-When we vanish the worker ends by itself, within a second.
 """
 
 import os
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from modbench.core.errors import MachineError
-from modbench.store.durable import machine_errors
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.environment import accelerated, worker_variables
+from modbench.sweep.child import Child, connect
 from modbench.sweep.events import CohortFailed, Event, GivenBack
 from modbench.sweep.executors import POLL_SECONDS, is_last, raise_if_fatal
 from modbench.sweep.worker import GroupTrainer, Trainer, train_group
@@ -40,8 +29,6 @@ READY = "ready"
 STOP = "stop"
 ATTEMPTS = 2
 """Workers that may die over one cohort before it is given up."""
-ENDING_SECONDS = 10.0
-"""What a worker gets to end once it has hung up."""
 
 
 class _Job(NamedTuple):
@@ -54,11 +41,7 @@ class _Job(NamedTuple):
 
 def serve(descriptor: int) -> None:
     """The worker's side: trains what comes over the connection until it is told to stop or we are gone."""
-    # Ctrl-C reaches every process of a terminal, and a batch system signals all of them: we decide, once.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
-    connection = Connection(descriptor)
+    connection = connect(descriptor)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         job: _Job = connection.recv()
         # While a cohort trains, the only thing that can come is STOP, or the end of the file.
@@ -72,93 +55,34 @@ def serve(descriptor: int) -> None:
     os._exit(0)  # everything lies in the store; tearing JAX down takes long and can crash
 
 
-def _end_with(parent: int) -> None:
-    """Ends this process soon after its parent has, even in the middle of a long compilation."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-class _Worker:
+class _Worker(Child):
     """Our side of one worker process."""
 
     def __init__(self, index: int, store_folder: Path, group: GroupTrainer):
+        super().__init__(__name__)
         self.index = index
         self.cohort: PlannedCohort | None = None
         self.started = False
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
-        ours, theirs = socket.socketpair()
-        variables = worker_variables()
-        if accelerated():
-            variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # workers share the device's memory
-        code = f"from modbench.sweep.processes import serve; serve({theirs.fileno()})"
-        with theirs, machine_errors("start a worker process"):
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-c",
-                    code,
-                ],  # -P: a file in the current folder must not pass for a library
-                env={**os.environ, **variables, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=self._output,
-                process_group=0,  # Ctrl-C in the terminal is for us alone, from the first moment on
-            )
-        self.connection = Connection(ours.detach())
         self.send(_Job(index, store_folder, group))
-
-    def send(self, message: object) -> None:
-        """Sends unless the worker is gone, which the next reading shows."""
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.connection.send(message)
 
     def take(self, cohort: PlannedCohort) -> None:
         """Gives the worker a cohort to train."""
         self.cohort = cohort
         self.send(cohort)
 
-    def receive(self) -> Event | None:
+    def news(self) -> Event | None:
         """Reads one message; an event, or None when it was only that the worker is ready again.
 
         Raises:
             EOFError: the worker is gone.
         """
-        try:
-            message = self.connection.recv()
-        except OSError as error:
-            raise EOFError from error
+        message: Any = self.receive()
         if message == READY:
             self.started = True
             return None
         if is_last(message):
             self.cohort = None
         return message
-
-    def last_words(self) -> str:
-        """How the worker ended: its signal or exit status, and the last line that it wrote."""
-        try:
-            status = self.process.wait(timeout=ENDING_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
-        if status < 0:
-            how = f"killed by {signal.Signals(-status).name}"
-            how += " (out of memory?)" if -status == signal.SIGKILL else ""
-        else:
-            how = f"ended with status {status}"
-        self._output.seek(0)
-        lines = self._output.read().decode(errors="replace").strip().splitlines()
-        return f"{how}: {lines[-1].strip()}" if lines else how
-
-    def end(self) -> None:
-        """Kills the process if it still lives, and frees what belongs to it."""
-        self.process.kill()
-        self.process.wait()
-        self.connection.close()
-        self._output.close()
 
 
 class Processes:
@@ -200,7 +124,7 @@ class Processes:
                 for connection in wait(list(by_connection), timeout=POLL_SECONDS):
                     worker = by_connection[connection]  # pyright: ignore[reportArgumentType]
                     try:
-                        event = worker.receive()
+                        event = worker.news()
                     except EOFError:
                         del pool[worker.index]
                         self._bury(worker, waiting, deaths, on_event, stopping)
