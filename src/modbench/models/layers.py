@@ -48,6 +48,28 @@ def _product_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[A
 product.defvjp(_product_forward, _product_backward)
 
 
+def leading_product(x: Float[Array, "i ..."], weight: Float[Array, "i o"]) -> Float[Array, "o ..."]:
+    """The product over the leading axis: y[o, ...] = sum_i x[i, ...] weight[i, o]."""
+    return _columns(x.reshape(x.shape[0], -1), weight).reshape(-1, *x.shape[1:])
+
+
+@jax.custom_vjp
+def _columns(x: Float[Array, "i n"], weight: Float[Array, "i o"]) -> Float[Array, "o n"]:
+    return weight.T @ x
+
+
+def _columns_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
+    return weight.T @ x, (x, weight)
+
+
+def _columns_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, weight = operands
+    return weight @ gradient, x @ gradient.T
+
+
+_columns.defvjp(_columns_forward, _columns_backward)
+
+
 def add_bias(x: Float[Array, "... o"], bias: Float[Array, " o"] | None) -> Float[Array, "... o"]:
     """Adds a bias to the trailing axes that it has."""
     return x if bias is None else x + jnp.broadcast_to(bias, x.shape)
@@ -71,6 +93,11 @@ class Linear(eqx.Module):
         """Applies the map to the last axis."""
         return add_bias(product(x, self.weight), self.bias)
 
+    def leading(self, x: Float[Array, "i ..."]) -> Float[Array, "o ..."]:
+        """Applies the map to the first axis."""
+        y = leading_product(x, self.weight)
+        return y if self.bias is None else y + self.bias.reshape(-1, *[1] * (x.ndim - 1))
+
 
 class TwoLayer(eqx.Module):
     """Linear, ReLU, Linear."""
@@ -88,6 +115,10 @@ class TwoLayer(eqx.Module):
     def __call__(self, x: Float[Array, "... i"]) -> Float[Array, "... o"]:
         """Applies both maps to the last axis."""
         return self.second(jax.nn.relu(self.first(x)))
+
+    def leading(self, x: Float[Array, "i ..."]) -> Float[Array, "o ..."]:
+        """Applies both maps to the first axis."""
+        return self.second.leading(jax.nn.relu(self.first.leading(x)))
 
 
 class FanOut(eqx.Module):

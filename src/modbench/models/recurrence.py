@@ -1,95 +1,123 @@
-"""A recurrence whose gradient does its large products once, outside the loop over time.
+"""A recurrence whose gradient is written by hand: few large products, no pass over memory that can be spared.
 
-Differentiating a plain scan adds up the recurrent weight's gradient inside the loop, one small product and one
-pass over the whole weight a step. Here the backward loop keeps only what depends on time, the state's gradient;
-the weight's gradient is one product over all steps. Each step's cheap part is computed again from its inputs
-rather than stored.
+Features lead and examples come last, so that every elementwise loop runs along the batch, whatever the widths of
+modules are. Input and hidden state go through one product a step. The backward loop adds up the weights' gradient
+while a step's gradient is still in the cache, instead of keeping all steps' for one product at the end; each step's
+cheap part is computed again from its products rather than stored.
 
-Axes: T steps, B examples, h state width, k width of the recurrent product.
+Axes: T steps, B examples, e input width, h state width, k width of the products.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-Step = Callable[..., tuple[Float[Array, "B h"], Float[Array, "B h"], Any]]
-"""(params, learned, given, recurrent, cell) -> (hidden, cell, seen): one step, without the recurrent product.
+Step = Callable[..., tuple[Float[Array, "h B"], Float[Array, "h B"], Any]]
+"""(params, drives, cell, learned, given) -> (hidden, cell, seen): one step, without its products.
 
+`drives` holds the sum of the products of input and hidden state, (k, B), or, where they are wanted apart, both.
 `learned` and `given` are the step's slices of what carries gradients and of what does not.
 """
+
+
+class Weights(NamedTuple):
+    """The weights of the two products of a step."""
+
+    from_input: Float[Array, "e k"]
+    from_hidden: Float[Array, "h k"]
 
 
 def recur(
     step: Step,
     params: PyTree,
-    weight: Float[Array, "h k"],
-    learned: PyTree[Float[Array, "T ..."]],
-    given: PyTree[Array],
-) -> tuple[Float[Array, "T B h"], Any]:
+    weights: Weights,
+    inputs: Float[Array, "T e B"],
+    learned: PyTree[Float[Array, "T ..."]] = None,
+    given: PyTree[Array] = None,
+    apart: bool = False,
+) -> tuple[Float[Array, "T h B"], Any]:
     """Runs a recurrence from a zero state.
 
     Args:
         step: see `Step`.
         params: parameters that every step uses, without large products.
-        weight: recurrent weight; each step gets `hidden @ weight` of the hidden state before it.
-        learned: per-step inputs that gradients flow into.
+        weights: of the products of each step's input and of the hidden state before it.
+        inputs: of the steps.
+        learned: per-step inputs that gradients flow into, beside `inputs`.
         given: per-step inputs that are data.
+        apart: whether the step wants the two products, not their sum.
 
     Returns:
         The hidden state after every step, and what `step` saw, stacked.
     """
-    return _recur(step, params, weight, learned, given)  # pyright: ignore[reportReturnType]
+    return _recur(step, apart, params, weights, inputs, learned, given)  # pyright: ignore[reportReturnType]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _recur(step: Step, params: PyTree, weight: Array, learned: PyTree, given: PyTree) -> tuple:
-    hidden, seen, _ = _forward(step, params, weight, learned, given)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _recur(
+    step: Step, apart: bool, params: PyTree, weights: Weights, inputs: Array, learned: PyTree, given: PyTree
+) -> tuple:
+    hidden, seen, _ = _forward(step, apart, params, weights, inputs, learned, given)
     return hidden, seen
 
 
-def _forward(step: Step, params: PyTree, weight: Array, learned: PyTree, given: PyTree) -> tuple:
-    batch = jax.tree.leaves(learned)[0].shape[1]
-    start = jnp.zeros((batch, weight.shape[0]), weight.dtype)
+def _sides(apart: bool, from_input: Array, from_hidden: Array) -> tuple[Array, ...]:
+    """What the products of a step have on one side: one pair to multiply, or two."""
+    return (from_input, from_hidden) if apart else (jnp.concatenate([from_input, from_hidden]),)
+
+
+def _forward(
+    step: Step, apart: bool, params: PyTree, weights: Weights, inputs: Array, learned: PyTree, given: PyTree
+) -> tuple:
+    factors = _sides(apart, *weights)
+    start = jnp.zeros((weights.from_hidden.shape[0], inputs.shape[-1]), inputs.dtype)
 
     def forward(state: tuple, now: tuple) -> tuple[tuple, tuple]:
         hidden, cell = state
-        recurrent = hidden @ weight
-        hidden, new_cell, seen = step(params, *now, recurrent, cell)
-        return (hidden, new_cell), (hidden, seen, (recurrent, cell))
+        x, learned, given = now
+        drives = tuple(w.T @ s for w, s in zip(factors, _sides(apart, x, hidden), strict=True))
+        hidden, new_cell, seen = step(params, drives, cell, learned, given)
+        return (hidden, new_cell), (hidden, seen, (drives, cell))
 
-    _, outputs = jax.lax.scan(forward, (start, start), (learned, given))
+    _, outputs = jax.lax.scan(forward, (start, start), (inputs, learned, given))
     return outputs
 
 
-def _remember(step: Step, params: PyTree, weight: Array, learned: PyTree, given: PyTree) -> tuple:
-    hidden, seen, before = _forward(step, params, weight, learned, given)
-    return (hidden, seen), (params, weight, learned, given, hidden, before)
+def _remember(step: Step, apart: bool, *arguments: PyTree) -> tuple:
+    hidden, seen, before = _forward(step, apart, *arguments)
+    return (hidden, seen), (*arguments, hidden, before)
 
 
-def _backward(step: Step, remembered: tuple, gradients: tuple) -> tuple:
-    params, weight, learned, given, hidden, (recurrent, cell) = remembered
+def _backward(step: Step, apart: bool, remembered: tuple, gradients: tuple) -> tuple:
+    params, weights, inputs, learned, given, hidden, (drives, cell) = remembered
+    factors, width = _sides(apart, *weights), inputs.shape[1]
 
     def backward(carry: tuple, now: tuple) -> tuple[tuple, tuple]:
-        d_hidden, d_cell, d_params = carry
-        learned, given, recurrent, cell, (d_output, d_seen) = now
-        _, pull = jax.vjp(lambda p, x, r, c: step(p, x, given, r, c), params, learned, recurrent, cell)
-        d_step, d_learned, d_recurrent, d_cell = pull((d_hidden + d_output, d_cell, d_seen))
+        d_hidden, d_cell, d_params, d_factors = carry
+        x, before, learned, given, drives, cell, (d_output, d_seen) = now
+        _, pull = jax.vjp(lambda p, d, c, n: step(p, d, c, n, given), params, drives, cell, learned)
+        d_step, d_drives, d_cell, d_learned = pull((d_hidden + d_output, d_cell, d_seen))
         d_params = jax.tree.map(jnp.add, d_params, d_step)
-        return (d_recurrent @ weight.T, d_cell, d_params), (d_learned, d_recurrent)
+        d_factors = tuple(
+            total + side @ d.T
+            for total, side, d in zip(d_factors, _sides(apart, x, before), d_drives, strict=True)
+        )
+        back = jnp.concatenate([w @ d for w, d in zip(factors, d_drives, strict=True)])
+        return (back[width:], d_cell, d_params, d_factors), (back[:width], d_learned)
 
     zero = jnp.zeros_like(hidden[0])
-    start = (zero, zero, jax.tree.map(jnp.zeros_like, params))
-    steps = (learned, given, recurrent, cell, gradients)
-    (_, _, d_params), (d_learned, d_recurrent) = jax.lax.scan(backward, start, steps, reverse=True)
-    # The first step starts from zero, so its product adds nothing to the weight's gradient.
-    width, product = weight.shape
-    d_weight = hidden[:-1].reshape(-1, width).T @ d_recurrent[1:].reshape(-1, product)
-    return d_params, d_weight, d_learned, jax.tree.map(_no_gradient, given)
+    start = (zero, zero, jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, factors))
+    before = jnp.concatenate([zero[None], hidden[:-1]])
+    steps = (inputs, before, learned, given, drives, cell, gradients)
+    (_, _, d_params, d_factors), (d_inputs, d_learned) = jax.lax.scan(backward, start, steps, reverse=True)
+    together = jnp.concatenate(d_factors)
+    d_weights = Weights(together[:width], together[width:])
+    return d_params, d_weights, d_inputs, d_learned, jax.tree.map(_no_gradient, given)
 
 
 def _no_gradient(leaf: Array) -> Array | np.ndarray:

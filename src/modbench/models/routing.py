@@ -64,6 +64,7 @@ class Seen(NamedTuple):
         inputs: the raw input without the rule code.
         features: what each module's joint score is read from.
         outputs: makes the modules' outputs; only called when a scorer needs them.
+        weigh: `weigh_features` as the body does it best; None: from `features`.
     """
 
     rule_code: Float[Array, "... R"]
@@ -71,6 +72,15 @@ class Seen(NamedTuple):
     inputs: Float[Array, "... x"]
     features: Float[Array, "... M f"] | None = None
     outputs: Callable[[], Float[Array, "... M o"]] | None = None
+    weigh: Callable[[Float[Array, "M f"]], Float[Array, "... M"]] | None = None
+
+    def weigh_features(self, weight: Float[Array, "M f"]) -> Float[Array, "... M"]:
+        """Each module's weighted sum of its own features, one number per module."""
+        if self.weigh is not None:
+            return self.weigh(weight)
+        assert self.features is not None
+        # A sum in one pass over the features: no product would be worth its set-up.
+        return (self.features * jnp.broadcast_to(weight, self.features.shape)).sum(axis=-1)
 
 
 class Scores(eqx.Module):
@@ -175,11 +185,8 @@ class Joint(Scores):
 
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:
         """One number per module from its features."""
-        assert seen.features is not None
-        # One number per module: a weighted sum in one pass over the features, no product worth its set-up.
-        weight = jnp.broadcast_to(self.layer.weight[:, :, 0], seen.features.shape)
         bias = None if self.layer.bias is None else self.layer.bias[:, 0]
-        return add_bias((seen.features * weight).sum(axis=-1), bias)
+        return add_bias(seen.weigh_features(self.layer.weight[:, :, 0]), bias)
 
 
 @register_scores("rule", SCORES["rule"])
