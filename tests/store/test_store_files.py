@@ -276,14 +276,55 @@ def test_an_interrupt_while_publishing_leaves_nothing(store, monkeypatch):
     assert store.published() == list((store.folder / "tmp").iterdir()) == []
 
 
-def test_what_a_killed_process_left_in_tmp_is_ignored(store):
+def test_what_a_killed_process_left_is_ignored_and_cleared_away_when_it_is_old(store):
     left = store.folder / "tmp" / f"{cohort().cohort_id}.0123456789abcdef"
     left.mkdir(parents=True)
     (left / "runs.parquet").write_bytes(b"PAR1")
+    (store.folder / "claims").mkdir()
+    ours = [
+        left,
+        store.folder / f"{durable.TEMPORARY}0123",
+        store.folder / "claims" / f"{cohort().cohort_id}.json",
+    ]
+    ours[1].write_bytes(b"{")
+    ours[2].write_bytes(b"{}")
+    others = [
+        store.folder / "tmp" / "notes.txt",
+        store.folder / "claims" / f"{cohort().cohort_id}.failed.json",
+        store.folder / "tmp" / f"{'b' * 16}.{'c' * 16}",
+    ]
+    for path in others[:2]:
+        path.write_bytes(b"{}")
+    others[2].symlink_to(store.folder)
     fill(store, [cohort()])
     assert store.published() == [cohort().cohort_id]
     assert store.set_damaged_aside() == []
-    assert left.exists()
+    Store.create(store.folder, SOURCE)
+    assert all(path.exists() for path in [*ours, *others])
+    for path in store.folder.rglob("*"):
+        os.utime(path, (1, 1))
+    fresh = store.folder / "tmp" / f"{'d' * 16}.{'e' * 16}"
+    fresh.mkdir()
+    os.utime(fresh, (1, 1))
+    (fresh / "runs.parquet").write_bytes(b"PAR1")
+    Store.create(store.folder, SOURCE)
+    assert not any(path.exists() for path in ours)
+    assert all(path.exists() for path in [*others, fresh])
+    assert store.published() == [cohort().cohort_id]
+
+
+def test_a_store_that_has_vanished_is_not_begun_anew(store):
+    store.folder.rename(store.folder.with_name("moved away"))
+    with pytest.raises(MachineError, match=r"store .* has vanished: store.json is not there") as error:
+        store.publish(cohort().cohort_id, record(cohort()))
+    assert_one_line(error)
+    with pytest.raises(MachineError, match="No such file or directory"):
+        store.add_plan(cohort())
+    assert not store.folder.exists()
+    store.folder.mkdir()  # a mount point whose disk is gone
+    with pytest.raises(MachineError, match="has vanished"):
+        store.publish(cohort().cohort_id, record(cohort()))
+    assert snapshot(store.folder) == {}
 
 
 def test_files_and_folders_are_synced_before_the_rename(store, monkeypatch):

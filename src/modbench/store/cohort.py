@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modbench.core.identity import canonical
@@ -33,9 +33,9 @@ def contents(record: CohortRecord) -> dict[str, bytes]:
     return {**files, DIGESTS: _digests({file: _sha256(content) for file, content in files.items()})}
 
 
-def write_folder(folder: Path, files: dict[str, bytes]) -> None:
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Writes files into a new folder, down to the disk. Raises `OSError`."""
-    folder.mkdir(parents=True)
+    folder.mkdir()
     for file, content in files.items():
         write_file(folder / file, content)
     sync_folder(folder)
@@ -58,7 +58,7 @@ def read_intact(folder: Path, names: Sequence[str] = tuple(FILES)) -> dict[str, 
     recorded = _read(folder / DIGESTS)
     try:
         digests = json.loads(recorded)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DamagedFile(DIGESTS) from None
     if (
         not isinstance(digests, dict)

@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -59,6 +60,16 @@ def replace_file(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder unless it is there; never its parents: a store that was moved away is not begun anew.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with suppress(FileExistsError):  # where that is a file, what is put into it says so best
+        folder.mkdir()
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the folder's entries (a rename into it, say) survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -75,3 +86,20 @@ def entries(folder: Path) -> list[Path]:
     """What a folder holds; nothing where there is no folder."""
     with machine_errors(f"read {folder}"):
         return list(folder.iterdir()) if folder.exists() else []
+
+
+def folder_clock(folder: Path) -> float:
+    """The time by the clock that dates the folder's files, in seconds since 1970.
+
+    On a shared disk that is the server's clock and not ours, so ages of files are differences from this.
+    Where nothing can be written, it is our clock.
+    """
+    probe = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    except OSError:
+        return time.time()
+    finally:
+        with suppress(OSError):
+            probe.unlink()

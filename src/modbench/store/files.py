@@ -7,13 +7,14 @@
     plan/<id>.json        one planned cohort: its runs and its width
     cohorts/<id>/         one published cohort; appears by one rename, is never edited
     damaged/<id>.<time>/  what was set aside because a byte of it had changed
+    claims/               who trains which cohort just now; no results (`modbench.store.claims`)
     tmp/                  work in progress; safe to delete when nothing runs
 """
 
 import secrets
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +24,9 @@ import tomli_w
 
 from modbench.core.errors import MachineError
 from modbench.store.cohort import DamagedFile, contents, read_intact, write_folder
-from modbench.store.durable import entries, machine_errors, replace_file, sync_folder
-from modbench.store.marker import SWEEP, make_store, require_store
+from modbench.store.durable import entries, machine_errors, make_folder, replace_file, sync_folder
+from modbench.store.leftovers import remove_leftovers
+from modbench.store.marker import MARKER, SWEEP, make_store, require_store
 from modbench.store.plan import PlannedCohort, decode_plan, encode_plan
 from modbench.store.record import CohortRecord, decode
 from modbench.store.schema import RUNS
@@ -59,7 +61,7 @@ class Store:
 
     @classmethod
     def create(cls, folder: str | Path, sweep_source: Mapping[str, Any]) -> Self:
-        """Opens a store for writing, making it where there is none.
+        """Opens a store for writing, making it where there is none, and clears away what killed processes left.
 
         Args:
             folder: the store's folder; missing parents are made.
@@ -72,6 +74,7 @@ class Store:
         """
         folder = Path(folder)
         make_store(folder, tomli_w.dumps(sweep_source).encode())
+        remove_leftovers(folder)
         return cls(folder)
 
     @classmethod
@@ -141,27 +144,37 @@ class Store:
         path = self.folder / "plan" / f"{cohort.cohort_id}.json"
         with machine_errors(f"write {path}"):
             if not path.exists():
-                path.parent.mkdir(exist_ok=True)
+                make_folder(path.parent)
                 replace_file(path, encode_plan(cohort))
 
     def published(self) -> list[str]:
         """Ids of the published cohorts, ordered; their files are not checked."""
         return sorted(path.name for path in entries(self.folder / "cohorts") if path.is_dir())
 
-    def recorded(self) -> dict[str, str]:
-        """Status of every published run: run_id -> `"done"` or `"failed"`. Damaged cohorts do not count.
+    def is_published(self, cohort_id: str) -> bool:
+        """Whether a cohort is published; its files are not checked."""
+        return (self.folder / "cohorts" / cohort_id).is_dir()
+
+    def recorded(self, cohort_ids: Sequence[str] | None = None) -> dict[str, str]:
+        """Status of published runs: run_id -> `"done"` or `"failed"`. Damaged cohorts do not count.
+
+        A run that two cohorts have counts as the one of the lower id has it, as in `modbench.store.table`.
+
+        Args:
+            cohort_ids: published cohorts that are looked at; None is all.
 
         Raises:
             MachineError: a file cannot be read.
         """
         status: dict[str, str] = {}
-        for cohort_id in self.published():
+        for cohort_id in self.published() if cohort_ids is None else sorted(cohort_ids):
             try:
                 content = read_intact(self.folder / "cohorts" / cohort_id, ["runs"])["runs"]
             except DamagedFile:
                 continue
             table = decode(content, RUNS, columns=["run_id", "status"])
-            status |= zip(table["run_id"].to_pylist(), table["status"].to_pylist(), strict=True)
+            for identity, value in zip(table["run_id"].to_pylist(), table["status"].to_pylist(), strict=True):
+                status.setdefault(identity, value)
         return status
 
     def set_damaged_aside(self) -> list[Damage]:
@@ -186,7 +199,7 @@ class Store:
         """Moves a plan or cohort into `damaged/`; nothing to tell when another process just did."""
         moved_to = f"damaged/{source.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         with machine_errors(f"move {source} to {moved_to}"):
-            (self.folder / "damaged").mkdir(exist_ok=True)
+            make_folder(self.folder / "damaged")
             try:
                 source.rename(self.folder / moved_to)
             except FileNotFoundError:
@@ -210,18 +223,33 @@ class Store:
         """
         if others := {row["cohort_id"] for row in record.runs} - {cohort_id}:
             raise ValueError(f"every run must belong to cohort {cohort_id}, got {min(others)}")
-        files = contents(record)
+        return self.publish_files(cohort_id, contents(record))
+
+    def publish_files(self, cohort_id: str, files: Mapping[str, bytes]) -> bool:
+        """Publishes the files of a cohort's folder; see `publish`.
+
+        Args:
+            cohort_id: of the cohort.
+            files: file name -> content, the digests included.
+        """
         target = self.folder / "cohorts" / cohort_id
         temporary = self.folder / "tmp" / f"{cohort_id}.{secrets.token_hex(8)}"
         try:
             with machine_errors(f"publish {target}"):
+                self._require_marker()
                 if target.exists():
                     return False
+                make_folder(temporary.parent)
                 write_folder(temporary, files)
-                target.parent.mkdir(exist_ok=True)
+                make_folder(target.parent)
                 return _rename_first(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+    def _require_marker(self) -> None:
+        """Raises `MachineError` where the store has vanished: a disk that is gone, a folder that was moved."""
+        if not (self.folder / MARKER).exists():
+            raise MachineError(f"store {self.folder} has vanished: {MARKER} is not there any more")
 
 
 def _rename_first(source: Path, target: Path) -> bool:

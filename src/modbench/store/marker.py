@@ -72,7 +72,7 @@ def _require_folder(folder: Path) -> None:
 def _require_schema(folder: Path) -> None:
     try:
         version = json.loads((folder / MARKER).read_bytes())["schema_version"]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         version = None
     if not isinstance(version, int) or version < 1:
         raise RequestError(

@@ -65,8 +65,16 @@ def decode_plan(content: bytes, cohort_id: str) -> PlannedCohort | None:
     Raises:
         ValueError: a byte of the content is not as it was written, or the file is no plan.
     """
-    table: Any = json.loads(content)
-    if not isinstance(table, dict) or table.get("cohort_id") != cohort_id or content != _sealed(table):
+    try:
+        table: Any = json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    if (
+        not isinstance(table, dict)
+        or table.get("cohort_id") != cohort_id
+        or not {"runs", "width"} <= table.keys()
+        or content != _sealed(table)
+    ):
         raise ValueError(f"no intact plan of cohort {cohort_id}")
     runs = parse_specs(table["runs"])
     if runs is None or _cohort_id(runs, [run_id(spec) for spec in runs], table["width"]) != cohort_id:
