@@ -148,10 +148,10 @@ def test_plain_output_is_a_line_every_five_seconds_and_one_for_trouble():
         display.stopping()
         display.stopping()
     assert lines[2:] == [
-        f"cohort {a.cohort_id}: 1 run diverged",
+        f"cohort {a.cohort_id}: 1 run failed",
         f"cohort {b.cohort_id} failed: ValueError: no luck",
         "stopping at the next chunk; Ctrl-C again leaves at once",
-        "7/10 runs, 1 diverged, took 11 s",
+        "7/10 runs, 1 failed, took 11 s",
     ]
     assert not any("\x1b" in line for line in lines)
 

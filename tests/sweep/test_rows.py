@@ -24,7 +24,7 @@ ENVIRONMENT = {
 def test_rows_fit_the_store_and_come_back(tmp_path):
     runs = [spec(model="modular", seed=seed) for seed in (0, 1)]
     cohort = PlannedCohort.of(runs, 2)
-    record = cohort_record(cohort.cohort_id, 2, [result(run) for run in runs], [ENVIRONMENT] * 2)
+    record = cohort_record(cohort.cohort_id, [2, 2], [result(run) for run in runs], [ENVIRONMENT] * 2)
     store = Store.create(tmp_path / "store", {"name": "x", "grid": []})
     assert store.publish(cohort.cohort_id, record)
     tables = load(store.folder)
@@ -44,11 +44,11 @@ def test_null_is_not_measured_and_nan_is_diverged():
     lost = result(diverged)
     unevaluated = RunResult(**{**vars(lost), "checkpoints": {}})
     for run, made in ((monolithic, result(monolithic)), (diverged, lost), (diverged, unevaluated)):
-        row = cohort_record("c", 1, [made], [ENVIRONMENT]).runs[0]
+        row = cohort_record("c", [1], [made], [ENVIRONMENT]).runs[0]
         assert (row["last_alignment"] is None) == (run is monolithic)
         assert math.isnan(row["best_loss_id"]) == (run is diverged)
         if run is diverged:
             assert math.isnan(row["last_alignment"])
             assert row["status"] == "failed"
             assert row["reason"] is not None
-    assert cohort_record("c", 1, [result(monolithic)], [ENVIRONMENT]).activations == []
+    assert cohort_record("c", [1], [result(monolithic)], [ENVIRONMENT]).activations == []

@@ -42,9 +42,10 @@ def show_plan(
         RequestError: the request is wrong.
     """
     sweep = load_sweep(name, overrides)
-    workers = make_executor(None, workers).workers
+    executor = make_executor(None, workers)
+    workers = executor.workers
     folder = out or default_folder(sweep)
-    plan = plan_against(sweep, folder)
+    plan = plan_against(sweep, folder, executor.memory)
     console = output()
     if plan.pending and probe:
         probes = _probe(plan.pending, console)
@@ -56,7 +57,7 @@ def show_plan(
         console.print(_by_task(plan.pending, probes, workers))
 
 
-def plan_against(sweep: Sweep, folder: Path) -> Plan:
+def plan_against(sweep: Sweep, folder: Path, memory: float | None = None) -> Plan:
     """What a sweep still needs, given a store that may not exist yet; changes nothing.
 
     Raises:
@@ -66,11 +67,11 @@ def plan_against(sweep: Sweep, folder: Path) -> Plan:
         above = next(path for path in folder.absolute().parents if path.exists())
         if not above.is_dir():
             raise RequestError(f"output folder must lie in a folder, got {folder}, where {above} is a file")
-        return make_plan(sweep.runs)
+        return make_plan(sweep.runs, memory=memory)
     if folder.is_dir() and not any(folder.iterdir()):
-        return make_plan(sweep.runs)
+        return make_plan(sweep.runs, memory=memory)
     store = Store.open(folder)
-    return make_plan(sweep.runs, store.recorded(), store.intact_plans()[0], store.published())
+    return make_plan(sweep.runs, store.recorded(), store.intact_plans()[0], store.published(), memory)
 
 
 def _probe(cohorts: Sequence[PlannedCohort], console: Console) -> list[Probe]:

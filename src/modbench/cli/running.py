@@ -53,7 +53,7 @@ def run_and_show(
     executor = make_executor(executor_name, workers)
     folder = out or default_folder(sweep)
     console = output()
-    prepared = prepare(sweep, folder)
+    prepared = prepare(sweep, folder, executor.memory)
     for damage in prepared.damages:
         complain(_set_aside(damage), style="yellow")
     if not quiet:

@@ -53,8 +53,9 @@ class RunResult:
     Attributes:
         spec: the run.
         num_parameters: trainable parameters of its model.
-        rule_agreement: how alike the rules of its task are, see `modbench.tasks.overlap.RuleOverlap`.
-        rule_rank: dimension of the space that they span.
+        rule_agreement: how alike the rules of its task are, see `modbench.tasks.overlap.RuleOverlap`; None where
+            the run could not begin.
+        rule_rank: dimension of the space that they span; None likewise.
         status: `"done"` or `"failed"`.
         reason: why it failed, else None.
         diverged_at: the update at which it diverged, else None.
@@ -66,8 +67,8 @@ class RunResult:
 
     spec: RunSpec
     num_parameters: int
-    rule_agreement: float
-    rule_rank: int
+    rule_agreement: float | None
+    rule_rank: int | None
     status: str
     reason: str | None
     diverged_at: int | None

@@ -13,6 +13,7 @@ from modbench.core.names import CHECKPOINTS
 from modbench.core.spec import RunSpec
 from modbench.models.sizing import num_parameters
 from modbench.store.plan import PlannedCohort
+from modbench.sweep.footprint import group_bytes
 from modbench.sweep.width import tokens_per_step
 
 DISK_PER_COHORT = 25_000
@@ -22,10 +23,6 @@ DISK_PER_SHIFT = 20
 DISK_PER_GATE = 10
 """Bytes, measured on stores: a cohort's files before they hold a run; a run's row and its part of the plan; a
 point of its curve; a shift and an entry of the activation matrix, each for one checkpoint."""
-MEMORY_BASE = 450_000_000
-"""Bytes of a worker before it trains: Python, JAX and a compiled program."""
-STATE_COPIES = 6
-"""Arrays as large as the parameters: parameters, gradient, two moments, "best" parameters, one in flight."""
 PROBE_FLOPS = 2e10
 """Costliest optimiser step of a run that is worth timing; larger models are extrapolated."""
 
@@ -41,15 +38,8 @@ def flops(spec: RunSpec) -> float:
 
 
 def memory_bytes(cohort: PlannedCohort) -> float:
-    """Memory of the worker that trains a cohort, roughly.
-
-    Counted are the training state of a group and the activations of a forward and backward pass, taken as 16
-    numbers per token and model unit; long test sequences are evaluated without a backward pass and fit in that.
-    """
-    spec = cohort.runs[0]
-    state = 4 * STATE_COPIES * num_parameters(spec)
-    activations = 4 * 16 * tokens_per_step(spec) * (spec.model.encoder_width + spec.model.model_width)
-    return MEMORY_BASE + cohort.width * (state + activations)
+    """Most memory of the worker that trains a cohort, see `modbench.sweep.footprint`."""
+    return group_bytes(cohort.runs[0], cohort.width)
 
 
 def disk_bytes(cohorts: Iterable[PlannedCohort]) -> int:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modbench.sweep.describe import describe_cell, describe_seconds, plural
-from modbench.sweep.events import CohortFailed, Event, GivenBack, Published
+from modbench.sweep.events import CohortFailed, Event, GivenBack, Narrowed, Published
 from modbench.sweep.progress import Active, SweepProgress
 
 LINE_EVERY = 5.0
@@ -169,7 +169,7 @@ def summary_line(progress: SweepProgress) -> str:
     """Runs done, failures, step rate and time left in one line."""
     parts = [f"{progress.done:,}/{plural(progress.total, 'run')}"]
     if progress.runs_failed:
-        parts.append(f"{progress.runs_failed} diverged")
+        parts.append(f"{progress.runs_failed} failed")
     if progress.unfinished:
         parts.append(f"{progress.steps_per_second():,.0f} steps/s")
         left = progress.seconds_left()
@@ -198,13 +198,21 @@ def trouble_line(event: Event) -> str | None:
     """A line for what went wrong, or None."""
     match event:
         case GivenBack():
-            return f"worker {event.worker} died ({event.reason}); its cohort {event.cohort_id} is tried again"
+            again = f"is tried again{_at_width(event.width)}"
+            return f"worker {event.worker} died ({event.reason}); its cohort {event.cohort_id} {again}"
+        case Narrowed():
+            what = f"cohort {event.cohort_id}, group {event.group + 1}"
+            return f"{what}: out of memory ({event.reason}); starts again{_at_width(event.width)}"
         case CohortFailed(fatal=False):
             return f"cohort {event.cohort_id} failed: {event.reason}"
         case Published(failed=failed) if failed:
-            return f"cohort {event.cohort_id}: {plural(failed, 'run')} diverged"
+            return f"cohort {event.cohort_id}: {plural(failed, 'run')} failed"
         case _:
             return None
+
+
+def _at_width(width: int | None) -> str:
+    return "" if width is None else f" at width {width}"
 
 
 def make_display(progress: SweepProgress, quiet: bool, console: Console) -> Display:

@@ -10,10 +10,31 @@ class Started:
     Attributes:
         worker: index of the worker, from 0.
         cohort_id: the cohort.
+        width: runs in a group where that is fewer than planned, else None.
     """
 
     worker: int
     cohort_id: str
+    width: int | None = None
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """A group did not fit into memory and starts again with fewer runs side by side.
+
+    Attributes:
+        worker: index of the worker.
+        cohort_id: its cohort.
+        group: index of the group within the cohort, from 0.
+        width: runs in this and the cohort's later groups.
+        reason: what was refused, in one line.
+    """
+
+    worker: int
+    cohort_id: str
+    group: int
+    width: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +68,7 @@ class Published:
         worker: index of the worker.
         cohort_id: the cohort.
         done: number of runs that finished.
-        failed: number of runs that diverged.
+        failed: number of runs that are recorded as failed: diverged, or too large for the memory.
     """
 
     worker: int
@@ -64,11 +85,13 @@ class GivenBack:
         worker: index of the worker.
         cohort_id: the cohort.
         reason: how the worker ended, in one line.
+        width: runs in a group when it is tried again, where that is fewer than planned, else None.
     """
 
     worker: int
     cohort_id: str
     reason: str
+    width: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,4 +113,4 @@ class CohortFailed:
     fatal: bool = False
 
 
-Event = Started | Advanced | Published | GivenBack | CohortFailed
+Event = Started | Advanced | Narrowed | Published | GivenBack | CohortFailed

@@ -16,6 +16,7 @@ from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.environment import accelerated, usable_cores, worker_variables
 from modbench.sweep.events import CohortFailed, Event, Published
+from modbench.sweep.memory import planned, worker_share
 from modbench.sweep.worker import GroupTrainer, Trainer, train_group
 
 EXECUTORS = {
@@ -33,6 +34,11 @@ class Executor(Protocol):
     @property
     def workers(self) -> int:
         """Cohorts that train at once."""
+        ...
+
+    @property
+    def memory(self) -> float | None:
+        """Bytes that a plan may fill in a worker; None sets no bound."""
         ...
 
     def run(
@@ -57,12 +63,16 @@ class Executor(Protocol):
 
 
 class Here:
-    """Trains in this process, in a thread of its own so that signals are heard while XLA compiles."""
+    """Trains in this process, in a thread of its own so that signals are heard while XLA compiles.
+
+    The process is the user's, so no limit is set on its memory.
+    """
 
     workers = 1
 
     def __init__(self, group: GroupTrainer = train_group):
         self.group = group
+        self.memory = planned(worker_share(self.workers))
 
     def run(
         self,

@@ -36,6 +36,7 @@ def make_plan(
     recorded: Collection[str] = (),
     planned: Sequence[PlannedCohort] = (),
     published: Collection[str] = (),
+    memory: float | None = None,
 ) -> Plan:
     """Plans the runs of a sweep that are not recorded.
 
@@ -46,6 +47,7 @@ def make_plan(
         recorded: ids of the runs that the store has, failed ones included.
         planned: the cohorts that the store has planned, published or not.
         published: ids of the cohorts that are published.
+        memory: bytes that a worker may fill; new cohorts get a width that fits. None sets no bound.
 
     Returns:
         The cohorts to train. Equal arguments give equal plans.
@@ -62,15 +64,15 @@ def make_plan(
     by_program: dict[str, list[RunSpec]] = defaultdict(list)
     for spec in uncovered.values():
         by_program[static_key(spec)].append(spec)
-    new = [cohort for specs in by_program.values() for cohort in _cohorts(specs)]
+    new = [cohort for specs in by_program.values() for cohort in _cohorts(specs, memory)]
     return Plan(
         tuple(_ordered([*pending, *new])), frozenset(cohort.cohort_id for cohort in new), len(missing)
     )
 
 
-def _cohorts(specs: Sequence[RunSpec]) -> list[PlannedCohort]:
+def _cohorts(specs: Sequence[RunSpec], memory: float | None) -> list[PlannedCohort]:
     """Cuts runs of one program into cohorts of whole groups of one width; the cut changes no number."""
-    width = choose_width(specs)
+    width = choose_width(specs, memory)
     groups = ceil(len(specs) / width)
     most = MOST_RUNS // width
     cohorts = ceil(groups / most)

@@ -5,7 +5,7 @@ in order of a worker's life::
 
     us -> worker    _Job, once
     worker -> us    READY
-    us -> worker    a planned cohort; or STOP, also while one trains
+    us -> worker    a planned cohort and the width, if not as planned; or STOP, also while one trains
     worker -> us    events; after those of one cohort READY again
 """
 
@@ -23,12 +23,13 @@ from modbench.store.plan import PlannedCohort
 from modbench.sweep.child import Child, connect
 from modbench.sweep.events import CohortFailed, Event, GivenBack
 from modbench.sweep.executors import POLL_SECONDS, is_last, raise_if_fatal
+from modbench.sweep.memory import died_of_memory, kernel_kills, limit_own_data, planned, worker_share
 from modbench.sweep.worker import GroupTrainer, Trainer, train_group
 
 READY = "ready"
 STOP = "stop"
 ATTEMPTS = 2
-"""Workers that may die over one cohort before it is given up."""
+"""Workers that may die over one cohort at one width before it is given up, unless less memory may save it."""
 
 
 class _Job(NamedTuple):
@@ -37,6 +38,7 @@ class _Job(NamedTuple):
     worker: int
     store_folder: Path
     group: GroupTrainer
+    share: int | None
 
 
 def serve(descriptor: int) -> None:
@@ -44,13 +46,14 @@ def serve(descriptor: int) -> None:
     connection = connect(descriptor)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         job: _Job = connection.recv()
+        limit_own_data(job.share)
         # While a cohort trains, the only thing that can come is STOP, or the end of the file.
         trainer = Trainer(
             job.worker, Store.open(job.store_folder), connection.send, connection.poll, job.group
         )
         connection.send(READY)
-        while (cohort := connection.recv()) != STOP:
-            trainer.train(cohort)
+        while (task := connection.recv()) != STOP:
+            trainer.train(*task)
             connection.send(READY)
     os._exit(0)  # everything lies in the store; tearing JAX down takes long and can crash
 
@@ -58,17 +61,18 @@ def serve(descriptor: int) -> None:
 class _Worker(Child):
     """Our side of one worker process."""
 
-    def __init__(self, index: int, store_folder: Path, group: GroupTrainer):
+    def __init__(self, index: int, job: _Job):
+        self.kernel_kills = kernel_kills()
         super().__init__(__name__)
         self.index = index
         self.cohort: PlannedCohort | None = None
         self.started = False
-        self.send(_Job(index, store_folder, group))
+        self.send(job)
 
-    def take(self, cohort: PlannedCohort) -> None:
-        """Gives the worker a cohort to train."""
+    def take(self, cohort: PlannedCohort, width: int | None) -> None:
+        """Gives the worker a cohort to train, at another width than planned unless that is None."""
         self.cohort = cohort
-        self.send(cohort)
+        self.send((cohort, width))
 
     def news(self) -> Event | None:
         """Reads one message; an event, or None when it was only that the worker is ready again.
@@ -85,19 +89,57 @@ class _Worker(Child):
         return message
 
 
+class _Queue:
+    """The cohorts that wait, and how the workers have fared with them."""
+
+    def __init__(self, cohorts: Sequence[PlannedCohort]):
+        self.waiting = deque(cohorts)
+        self._deaths: Counter[str] = Counter()
+        self._widths: dict[str, int] = {}
+
+    def next(self) -> tuple[PlannedCohort, int | None]:
+        """Takes the next cohort, and its width where that is lower than planned."""
+        cohort = self.waiting.popleft()
+        return cohort, self._widths.get(cohort.cohort_id)
+
+    def give_back(self, worker: int, cohort: PlannedCohort, reason: str, of_memory: bool) -> Event:
+        """Decides about a cohort whose worker has died, and tells what was decided.
+
+        Where memory did not last, half the width is tried until that is 1. Otherwise the same is tried again.
+        """
+        identity = cohort.cohort_id
+        width = self._widths.get(identity, cohort.width)
+        if of_memory and width > 1:
+            self._widths[identity] = width // 2
+            self._deaths[identity] = 0
+        else:
+            self._deaths[identity] += 1
+            if self._deaths[identity] == ATTEMPTS:
+                return CohortFailed(worker, identity, f"its worker died {ATTEMPTS} times, last {reason}")
+        self.waiting.appendleft(cohort)
+        return GivenBack(worker, identity, reason, self._widths.get(identity))
+
+
 class Processes:
     """Deals cohorts to local worker processes as they become free.
 
     A worker that dies is replaced; its cohort is tried once more, and reported as failed if that one dies too.
+    Where it died of memory, the cohort is tried at half the width, down to 1.
 
     Args:
         workers: number of processes; no more are started than there are cohorts.
         group: trains a group; importable by name in a new process.
+        share: bytes of memory that a worker may count as its own; None is an equal share of the machine.
+
+    Attributes:
+        memory: bytes that a plan may fill of a worker's share; None if unknown.
     """
 
-    def __init__(self, workers: int, group: GroupTrainer = train_group):
+    def __init__(self, workers: int, group: GroupTrainer = train_group, share: int | None = None):
         self.workers = workers
         self.group = group
+        self._share = worker_share(workers) if share is None else share
+        self.memory = planned(self._share)
 
     def run(
         self,
@@ -107,17 +149,20 @@ class Processes:
         should_stop: Callable[[], bool],
     ) -> None:
         """See `modbench.sweep.executors.Executor.run`."""
-        waiting = deque(cohorts)
-        deaths: Counter[str] = Counter()
+        queue = _Queue(cohorts)
         pool: dict[int, _Worker] = {}
+
+        def start(index: int) -> None:
+            pool[index] = _Worker(index, _Job(index, store_folder, self.group, self._share))
+
         try:
             for index in range(min(self.workers, len(cohorts))):
-                pool[index] = _Worker(index, store_folder, self.group)
+                start(index)
             stopping = False
             while pool:
                 if not stopping and should_stop():
                     stopping = True
-                    waiting.clear()
+                    queue.waiting.clear()
                     for worker in pool.values():
                         worker.send(STOP)
                 by_connection = {worker.connection: worker for worker in pool.values()}
@@ -127,40 +172,29 @@ class Processes:
                         event = worker.news()
                     except EOFError:
                         del pool[worker.index]
-                        self._bury(worker, waiting, deaths, on_event, stopping)
-                        if waiting:
-                            pool[worker.index] = _Worker(worker.index, store_folder, self.group)
+                        _bury(worker, queue, on_event, stopping)
+                        if queue.waiting:
+                            start(worker.index)
                         continue
                     if event is not None:
                         on_event(event)
                         raise_if_fatal(event)
-                    elif waiting:
-                        worker.take(waiting.popleft())
+                    elif queue.waiting:
+                        worker.take(*queue.next())
                     else:
                         worker.send(STOP)
         finally:
             for worker in pool.values():
                 worker.end()
 
-    def _bury(
-        self,
-        worker: _Worker,
-        waiting: deque[PlannedCohort],
-        deaths: Counter[str],
-        on_event: Callable[[Event], None],
-        stopping: bool,
-    ) -> None:
-        """Clears up after a worker that has gone, as it should or not."""
-        cohort, reason = worker.cohort, worker.last_words()
-        worker.end()
-        if not worker.started and not stopping:
-            raise MachineError(f"a worker process could not start: {reason}")
-        if cohort is None or stopping:
-            return
-        deaths[cohort.cohort_id] += 1
-        if deaths[cohort.cohort_id] < ATTEMPTS:
-            waiting.appendleft(cohort)
-            on_event(GivenBack(worker.index, cohort.cohort_id, reason))
-        else:
-            died = f"its worker died {ATTEMPTS} times, last {reason}"
-            on_event(CohortFailed(worker.index, cohort.cohort_id, died))
+
+def _bury(worker: _Worker, queue: _Queue, on_event: Callable[[Event], None], stopping: bool) -> None:
+    """Clears up after a worker that has gone, as it should or not."""
+    cohort, reason = worker.cohort, worker.last_words()
+    status = worker.process.wait()
+    worker.end()
+    if not worker.started and not stopping:
+        raise MachineError(f"a worker process could not start: {reason}")
+    if cohort is not None and not stopping:
+        of_memory = died_of_memory(status, worker.kernel_kills)
+        on_event(queue.give_back(worker.index, cohort, reason, of_memory))

@@ -8,7 +8,7 @@ from math import ceil
 
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import flops, flops_per_step
-from modbench.sweep.events import Advanced, CohortFailed, Event, GivenBack, Published, Started
+from modbench.sweep.events import Advanced, CohortFailed, Event, GivenBack, Narrowed, Published, Started
 
 WINDOW_SECONDS = 20.0
 """The step rate is a mean over this long."""
@@ -22,6 +22,8 @@ class Active:
 
     Attributes:
         cohort: that it trains.
+        width: runs in its groups; fewer than planned where memory did not last.
+        trained: runs of the groups before the present one.
         group: index of the group, from 0.
         phase: `"start"`, `"compile"`, `"train"` or `"evaluate"`.
         step: optimiser steps done by the group.
@@ -32,6 +34,8 @@ class Active:
     """
 
     cohort: PlannedCohort
+    width: int
+    trained: int = 0
     group: int = 0
     phase: str = "start"
     step: int = 0
@@ -42,13 +46,13 @@ class Active:
 
     @property
     def groups(self) -> int:
-        """Groups of the cohort."""
-        return num_groups(self.cohort)
+        """Groups of the cohort, those behind and those ahead."""
+        return self.group + ceil((len(self.cohort.runs) - self.trained) / self.width)
 
     @property
     def runs(self) -> int:
         """Runs of the present group; the last one may be smaller than the width."""
-        return min(self.cohort.width, len(self.cohort.runs) - self.group * self.cohort.width)
+        return min(self.width, len(self.cohort.runs) - self.trained)
 
 
 def num_groups(cohort: PlannedCohort) -> int:
@@ -109,7 +113,8 @@ class SweepProgress:
         now = self._clock()
         if isinstance(event, Started):
             if event.cohort_id in self.unfinished:
-                self.active[event.worker] = Active(self.unfinished[event.cohort_id], since=now)
+                cohort = self.unfinished[event.cohort_id]
+                self.active[event.worker] = Active(cohort, event.width or cohort.width, since=now)
             return
         active = self.active.get(event.worker)
         if active is not None:
@@ -118,6 +123,10 @@ class SweepProgress:
         if isinstance(event, Advanced):
             if active is not None:
                 self._advance(active, event, now)
+            return
+        if isinstance(event, Narrowed):
+            if active is not None:
+                active.width, active.phase, active.step, active.compiled = event.width, "start", 0, False
             return
         self.active.pop(event.worker, None)
         if isinstance(event, Published):
@@ -138,9 +147,11 @@ class SweepProgress:
         if event.phase == "evaluate" and (new_group or active.phase != "evaluate"):
             self._evaluations += 1
         steps = max(0, event.step - before)
+        if new_group:
+            active.trained += active.width * (event.group - active.group)
         active.group, active.phase, active.loss = event.group, event.phase, event.loss
         active.step, active.steps = event.step, event.steps
-        self._operations += steps * active.cohort.width * flops_per_step(active.cohort.runs[0])
+        self._operations += steps * active.width * flops_per_step(active.cohort.runs[0])
         self._steps.append((now, self._steps[-1][1] + steps * active.runs))
         while len(self._steps) > 2 and now - self._steps[1][0] > WINDOW_SECONDS:
             self._steps.popleft()
@@ -169,13 +180,11 @@ class SweepProgress:
         left = []
         for identity, cohort in self.unfinished.items():
             active = at_work.get(identity)
-            groups, step, compiled = num_groups(cohort), 0.0, False
+            groups, width, step, compiled = num_groups(cohort), cohort.width, 0.0, False
             if active is not None:
-                groups, compiled = groups - active.group, active.compiled
-                step = active.step
-            operations = cohort.width * (
-                groups * flops(cohort.runs[0]) - step * flops_per_step(cohort.runs[0])
-            )
+                groups, width = active.groups - active.group, active.width
+                step, compiled = active.step, active.compiled
+            operations = width * (groups * flops(cohort.runs[0]) - step * flops_per_step(cohort.runs[0]))
             seconds = operations * per_operation + groups * per_evaluation
             left.append(seconds + (0.0 if compiled else per_compilation))
         # Cohorts are not divided, so the longest one is a bound of its own.

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 
 def cohort_record(
-    cohort_id: str, width: int, results: Sequence["RunResult"], environments: Sequence[Mapping[str, Any]]
+    cohort_id: str,
+    widths: Sequence[int],
+    results: Sequence["RunResult"],
+    environments: Sequence[Mapping[str, Any]],
 ) -> CohortRecord:
     """Builds what a cohort leaves behind.
 
     Args:
         cohort_id: of the cohort.
-        width: runs in a group.
+        widths: for each result how many runs its group had places for; the planned width unless memory ran out.
         results: of its runs.
         environments: for each result its `env_` columns, without the seconds.
 
@@ -31,7 +34,7 @@ def cohort_record(
     return CohortRecord(
         runs=[
             _run(cohort_id, width, result, environment)
-            for result, environment in zip(results, environments, strict=True)
+            for result, width, environment in zip(results, widths, environments, strict=True)
         ],
         curves=[row for result in results for row in _curve(result)],
         performance=[row for result in results for row in _performance(result)],

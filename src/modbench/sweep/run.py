@@ -43,8 +43,13 @@ class Outcome:
     cohorts_failed: list[CohortFailed] = field(default_factory=list)
 
 
-def prepare(sweep: Sweep, folder: str | Path) -> Prepared:
+def prepare(sweep: Sweep, folder: str | Path, memory: float | None = None) -> Prepared:
     """Makes or opens the store, sets damaged files aside, plans what is missing and writes those plans.
+
+    Args:
+        sweep: what is wanted.
+        folder: the store.
+        memory: bytes that a worker of the executor may fill; None sets no bound.
 
     Raises:
         RequestError: the folder cannot be a store; nothing has been written.
@@ -52,7 +57,7 @@ def prepare(sweep: Sweep, folder: str | Path) -> Prepared:
     """
     store = Store.create(folder, sweep.source)
     damages = store.set_damaged_aside()
-    plan = make_plan(sweep.runs, store.recorded(), store.plans(), store.published())
+    plan = make_plan(sweep.runs, store.recorded(), store.plans(), store.published(), memory)
     for cohort in plan.pending:
         store.add_plan(cohort)
     return Prepared(store, plan, damages)
@@ -120,6 +125,7 @@ def run_sweep(
 
         outcome = run_sweep(load_sweep("quick"), "results/quick")
     """
-    prepared = prepare(sweep, folder)
-    failures = train(prepared, executor or make_executor(), on_event, should_stop)
+    executor = executor or make_executor()
+    prepared = prepare(sweep, folder, executor.memory)
+    failures = train(prepared, executor, on_event, should_stop)
     return outcome(sweep, prepared.store, failures)

@@ -1,7 +1,9 @@
 """How many runs of a cohort train side by side in one program.
 
-The rule looks at shapes alone. It must not time anything: losses at different widths drift apart, training
-being chaotic, so a measured choice would give equal specifications unequal results.
+The rule looks at shapes. It must not time anything: losses at different widths drift apart, training being
+chaotic, so a measured choice would give equal specifications unequal results. Memory may lower a width that would not
+fit, and changes no other; what counts is how much a worker has, not how much happens to be free, so equal machines
+choose alike.
 """
 
 from collections.abc import Sequence
@@ -9,6 +11,7 @@ from math import ceil
 
 from modbench.core.spec import RunSpec
 from modbench.models.sizing import num_parameters
+from modbench.sweep.footprint import group_bytes, widest
 
 WIDEST = 13
 """Most runs side by side: 25 runs, the paper's setting, then make two groups."""
@@ -27,7 +30,7 @@ def tokens_per_step(spec: RunSpec) -> int:
     return spec.train.batch_size * spec.length
 
 
-def choose_width(specs: Sequence[RunSpec]) -> int:
+def choose_width(specs: Sequence[RunSpec], memory: float | None = None) -> int:
     """Chooses the width of a cohort's groups.
 
     The cap falls from `WIDEST` for small models to 1 for large ones. Of the widths from half the cap up to it the
@@ -36,12 +39,19 @@ def choose_width(specs: Sequence[RunSpec]) -> int:
 
     Args:
         specs: the cohort's runs, which share their static parts; at least one.
+        memory: bytes that a worker may fill, see `modbench.sweep.memory`; None sets no bound.
 
     Returns:
-        Runs in a group, from 1 to `WIDEST` and at most `len(specs)`.
+        Runs in a group, from 1 to `WIDEST` and at most `len(specs)`; 1 also where not even one run fits.
     """
     work = num_parameters(specs[0]) * tokens_per_step(specs[0])
     cap = min(WIDEST, max(1, GROUP_WORK // work))
-    runs = len(specs)
+    width = _least_padding(len(specs), cap)
+    if memory is None or group_bytes(specs[0], width) <= memory:
+        return width
+    return _least_padding(len(specs), min(cap, widest(specs[0], memory)))
+
+
+def _least_padding(runs: int, cap: int) -> int:
     widths = range(ceil(min(cap, runs) / 2), min(cap, runs) + 1)
     return min(reversed(widths), key=lambda width: ceil(runs / width) * width)

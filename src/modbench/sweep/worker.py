@@ -1,19 +1,22 @@
 """Trains one cohort at a time and publishes it; everything that needs JAX is imported here, when it trains."""
 
 import gc
+import math
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modbench.core.errors import MachineError
 from modbench.core.spec import RunSpec
+from modbench.models.sizing import num_parameters
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.environment import describe_machine, peak_memory_mb
-from modbench.sweep.events import Advanced, CohortFailed, Event, Published, Started
+from modbench.sweep.events import Advanced, CohortFailed, Event, Narrowed, Published, Started
+from modbench.sweep.memory import is_out_of_memory
 from modbench.sweep.rows import cohort_record
 
 if TYPE_CHECKING:
@@ -22,6 +25,21 @@ if TYPE_CHECKING:
 Report = Callable[[Any], None]
 GroupTrainer = Callable[[Sequence[RunSpec], int, Report, Callable[[], bool]], "list[RunResult] | None"]
 """Trains a group of runs at a width, reports its progress, and returns None when it was told to stop."""
+
+
+class _NoRoom(NamedTuple):
+    """A group did not fit into memory."""
+
+    reason: str
+
+
+class _Trained(NamedTuple):
+    """A cohort's runs as they were trained; one entry of each list a run."""
+
+    widths: list[int]
+    results: "list[RunResult]"
+    environments: list[dict[str, Any]]
+
 
 REPORT_EVERY = 0.2
 """Seconds between two reports of one phase; a display shows no more."""
@@ -64,38 +82,75 @@ class Trainer:
         self.should_stop = should_stop
         self.group = group
 
-    def train(self, cohort: PlannedCohort) -> None:
+    def train(self, cohort: PlannedCohort, width: int | None = None) -> None:
         """Trains a cohort and publishes it.
+
+        A group that does not fit into memory starts again at half the width, which the cohort then keeps; at a
+        width of 1 its run is recorded as failed.
+
+        Args:
+            cohort: what to train.
+            width: runs in a group, if memory is known not to last for the planned width.
 
         The last event is `Published` or `CohortFailed`; there is none of them when it was told to stop, and
         the cohort then stays as planned. Nothing is raised, so one cohort's trouble spares the others.
         """
-        self.emit(Started(self.worker, cohort.cohort_id))
+        self.emit(Started(self.worker, cohort.cohort_id, width))
         try:
-            results, environments = [], []
-            for index, start in enumerate(range(0, len(cohort.runs), cohort.width)):
-                specs = cohort.runs[start : start + cohort.width]
-                started = datetime.now(UTC).isoformat(timespec="seconds")
-                if self.should_stop():
-                    return
-                trained = self.group(specs, cohort.width, self._reporter(cohort, index), self.should_stop)
-                if trained is None:
-                    return
-                results += trained
-                environment = {"env_started": started, "env_peak_memory_mb": peak_memory_mb()}
-                environments += [environment | describe_machine()] * len(trained)
-            record = cohort_record(cohort.cohort_id, cohort.width, results, environments)
-            self.store.publish(cohort.cohort_id, record)
+            trained = self._groups(cohort, width or cohort.width)
+            if trained is None:
+                return
+            self.store.publish(cohort.cohort_id, cohort_record(cohort.cohort_id, *trained))
         except MachineError as error:
             self.emit(CohortFailed(self.worker, cohort.cohort_id, str(error), fatal=True))
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             self.emit(CohortFailed(self.worker, cohort.cohort_id, reason, traceback.format_exc()))
         else:
-            failed = sum(result.status == "failed" for result in results)
-            self.emit(Published(self.worker, cohort.cohort_id, len(results) - failed, failed))
+            failed = sum(result.status == "failed" for result in trained.results)
+            self.emit(Published(self.worker, cohort.cohort_id, len(trained.results) - failed, failed))
         finally:
             _forget_programs()
+
+    def _groups(self, cohort: PlannedCohort, width: int) -> _Trained | None:
+        """Trains group by group; None when it was told to stop."""
+        trained, group = _Trained([], [], []), 0
+        while (done := len(trained.results)) < len(cohort.runs):
+            specs = cohort.runs[done : done + width]
+            started = datetime.now(UTC).isoformat(timespec="seconds")
+            if self.should_stop():
+                return None
+            outcome = self._group(specs, width, self._reporter(cohort, group))
+            if outcome is None:
+                return None
+            if isinstance(outcome, _NoRoom):
+                _forget_programs()
+                if width > 1:
+                    width //= 2
+                    self.emit(Narrowed(self.worker, cohort.cohort_id, group, width, outcome.reason))
+                    continue
+                outcome = [_untrained(spec, f"out of memory at width 1: {outcome.reason}") for spec in specs]
+            environment = {
+                "env_started": started,
+                "env_peak_memory_mb": peak_memory_mb(),
+                **describe_machine(),
+            }
+            trained.widths.extend([width] * len(outcome))
+            trained.results.extend(outcome)
+            trained.environments.extend([environment] * len(outcome))
+            group += 1
+        return trained
+
+    def _group(
+        self, specs: Sequence[RunSpec], width: int, report: Report
+    ) -> "list[RunResult] | _NoRoom | None":
+        try:
+            return self.group(specs, width, report, self.should_stop)
+        except Exception as error:
+            # The error is let go here: its traceback holds on to the arrays that did fit.
+            if not is_out_of_memory(error):
+                raise
+            return _NoRoom(" ".join(str(error).split())[:200] or type(error).__name__)
 
     def _reporter(self, cohort: PlannedCohort, group: int) -> Report:
         last_phase, last_time = "", 0.0
@@ -120,6 +175,25 @@ class Trainer:
             )
 
         return report
+
+
+def _untrained(spec: RunSpec, reason: str) -> "RunResult":
+    """The result of a run that could not be trained; nothing of it is measured."""
+    from modbench.evaluation.result import RunResult
+
+    return RunResult(
+        spec=spec,
+        num_parameters=num_parameters(spec),
+        rule_agreement=None,
+        rule_rank=None,
+        status="failed",
+        reason=reason,
+        diverged_at=None,
+        train_loss=math.nan,
+        curve=[],
+        checkpoints={},
+        seconds=dict.fromkeys(("train", "compile", "evaluate"), 0.0),
+    )
 
 
 def _forget_programs() -> None:
