@@ -15,8 +15,8 @@ from modbench.sweep.plan import make_plan
 def test_every_chosen_program_is_timed_at_its_width(monkeypatch):
     timed, told = [], []
 
-    def probe(spec, width):
-        timed.append((spec, width))
+    def probe(runs):
+        timed.append(runs)
         return SimpleNamespace(seconds=0.5, compile_seconds=2.0)
 
     monkeypatch.setitem(sys.modules, "modbench.training.probe", SimpleNamespace(probe=probe))
@@ -24,7 +24,8 @@ def test_every_chosen_program_is_timed_at_its_width(monkeypatch):
     with mock.patch.dict(os.environ, NPROC="1"):
         probes = probing.measure(cohorts, told.append)
     chosen = choose_probes(cohorts)
-    assert timed == [(cohort.runs[0], 3) for cohort in chosen]
+    assert timed == [cohort.runs[: cohort.width] for cohort in chosen]
+    assert {len(runs) for runs in timed} == {3}
     assert probes == [Probe("mlp", flops_per_step(cohort.runs[0]), 0.5, 2.0) for cohort in chosen]
     assert told[0] == "MLP regression R=2 E=32 Modular"
 

@@ -182,6 +182,65 @@ def claims(folder: StoreFolder, checkpoint: CheckpointName = "last") -> None:
 
 
 @app.command()
+def bench(
+    architectures: Annotated[
+        list[str] | None,
+        typer.Option("--architecture", metavar="mlp|mha|rnn", help="All if left out. Repeatable."),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="NAME", help="The paper's four if left out. Repeatable."),
+    ] = None,
+    encoder_widths: Annotated[
+        list[int] | None,
+        typer.Option("--encoder-width", metavar="E", help="32, 128 and 512 if left out. Repeatable."),
+    ] = None,
+    rules: Annotated[
+        list[int] | None, typer.Option("--rules", metavar="R", help="2, 8 and 32 if left out. Repeatable.")
+    ] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind", metavar="regression|classification", help="Regression if left out. Repeatable."
+        ),
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option("--length", metavar="L", help="Positions of an example, for mha and rnn.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", metavar="B", help="Examples of a step.")
+    ] = None,
+    overrides: Overrides = None,
+    width: Annotated[
+        int | None,
+        typer.Option("--width", metavar="W", help="Runs side by side [default: as planned for 25 runs]."),
+    ] = None,
+    workers: Workers = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", metavar="S", help="Time of measuring per shape, compilation apart.")
+    ] = 3.0,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all that was measured to a file.")
+    ] = None,
+) -> None:
+    """Measure how fast this machine trains, shape by shape."""
+    from modbench.bench.shapes import select
+    from modbench.cli.benching import bench_and_show
+
+    specs = select(
+        architectures or (),
+        models or (),
+        encoder_widths or (),
+        rules or (),
+        kinds or (),
+        length,
+        batch_size,
+        overrides or (),
+    )
+    raise typer.Exit(bench_and_show(specs, width, workers, seconds, json))
+
+
+@app.command()
 def env() -> None:
     """Show what is installed, which devices there are and where the cache lies."""
     from modbench.cli.machine import show_machine

@@ -27,7 +27,7 @@ def measure(
     for cohort in choose_probes(cohorts):
         spec = cohort.runs[0]
         on_probe(describe_cell(spec))
-        timing = probe(spec, cohort.width)
+        timing = probe(cohort.runs[: cohort.width])
         probes.append(
             Probe(spec.task.architecture, flops_per_step(spec), timing.seconds, timing.compile_seconds)
         )

@@ -1,12 +1,40 @@
-"""Times a training program on this machine, for a plan's expected time."""
+"""Times a training program on this machine: for a plan's expected time, and for `modbench bench`."""
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 
 from modbench.core.spec import RunSpec
 from modbench.training.cohort import CohortProgram
+
+
+class TimedGroup:
+    """A full group of runs, made ready to train; every call of `advance` is timed.
+
+    The first call compiles; what it returns is the time of its steps alone.
+
+    Args:
+        runs: of one cohort; they train side by side, so their number is the width.
+    """
+
+    def __init__(self, runs: Sequence[RunSpec]) -> None:
+        self._program = CohortProgram(runs[0], len(runs))
+        self._data, self._state = self._program.data(runs), self._program.init(runs)
+        self._step = 0
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time spent compiling so far; near zero where the program was in the cache."""
+        return self._program.compile_seconds
+
+    def advance(self, count: int) -> float:
+        """Takes `count` updates of every run and returns the seconds that they took."""
+        compiled, started = self.compile_seconds, time.perf_counter()
+        self._state = jax.block_until_ready(self._program.advance(self._state, self._data, self._step, count))
+        self._step += count
+        return time.perf_counter() - started - (self.compile_seconds - compiled)
 
 
 class Timing(NamedTuple):
@@ -21,24 +49,19 @@ class Timing(NamedTuple):
     compile_seconds: float
 
 
-def probe(spec: RunSpec, width: int, seconds: float = 1.5) -> Timing:
+def probe(runs: Sequence[RunSpec], seconds: float = 1.5) -> Timing:
     """Compiles a cohort's training program and times a few steps of a full group.
 
     Args:
-        spec: any run of the cohort; a group of it is trained side by side with itself.
-        width: replicas per group.
+        runs: a full group of the cohort.
         seconds: aimed time of all measurements together, compilation apart.
     """
-    program = CohortProgram(spec, width)
-    runs = [spec] * width
-    data, state = program.data(runs), program.init(runs)
-    state = jax.block_until_ready(program.advance(state, data, 0, 1))
-    paces, step, count, spent = [], 1, 1, 0.0
+    group = TimedGroup(runs)
+    group.advance(1)
+    paces, count, spent = [], 1, 0.0
     while spent < seconds:
-        started = time.perf_counter()
-        state = jax.block_until_ready(program.advance(state, data, step, count))
-        elapsed = time.perf_counter() - started
+        elapsed = group.advance(count)
         paces.append(elapsed / count)
-        step, spent = step + count, spent + elapsed
+        spent += elapsed
         count = max(1, int(seconds / 5 / paces[-1]))
-    return Timing(sorted(paces)[len(paces) // 2] / width, program.compile_seconds)
+    return Timing(sorted(paces)[len(paces) // 2] / len(runs), group.compile_seconds)
