@@ -19,6 +19,8 @@ STACKS = (1, 5, 25)
 LONGEST_STEP = 10.0
 """Seconds. A stack whose step would take longer is not tried: what stacking saves is nothing beside that."""
 TRIAL_SECONDS = 0.3
+CANDIDATES = 2
+"""How many ways to stack are measured in all rounds: the fastest of a short trial, which is not to be trusted far."""
 MEMORY_SHARE = 0.9
 """Share of the free memory that the processes of PyTorch may take."""
 
@@ -49,7 +51,8 @@ class Settings:
 
 
 Contest = dict[str, list[Variant]]
-"""Variants by contender: one of `modbench`, `stacked` and `at once`, of `original` one for each number of threads."""
+"""Variants by contender: one of `modbench` and `at once`, of `original` one for each number of threads, of `stacked`
+the `CANDIDATES`."""
 
 
 def rounds(slices: float, settings: Settings) -> int:
@@ -127,7 +130,7 @@ class _Line:
         if self.settings.torch_python is not None and self.settings.original is not None:
             found |= self._original(self.settings.torch_python, self.settings.original)
         if self.settings.torch_python is not None:
-            found["stacked"] = [self._stacked(self.settings.torch_python)]
+            found["stacked"] = self._stacked(self.settings.torch_python)
         return found
 
     def _memory(self) -> int:
@@ -154,34 +157,41 @@ class _Line:
             variant.failure, variant.facts = at_once.failure, at_once.facts
         return {"original": alone, "at once": [at_once] if self.cores > 1 else []}
 
-    def _stacked(self, python: str) -> Variant:
+    def _stacked(self, python: str) -> list[Variant]:
         """The fastest of several stacks: of 1, 5 or 25 runs, in one process or one for every core."""
         request = {"contender": "stacked", "shape": plain(self.cohort[0])}
-        workers, best = self.start(python, request, {}, self.cores), None
+        workers = self.start(python, request, {}, self.cores)
+        tried: list[Variant] = []
         for runs in STACKS:
-            if best is not None and best[0] * runs / 1000 > LONGEST_STEP:
-                self.say(f"  stacks of {runs} are not tried: a step would take {best[0] * runs / 1000:.0f} s")
+            step = min((variant.ms[0] for variant in tried), default=0.0) * runs / 1000
+            if step > LONGEST_STEP:
+                self.say(f"  stacks of {runs} are not tried: a step would take {step:.0f} s")
                 break
-            for used, threads in self._uses():
-                variant = Variant(workers[:used], threads, runs, float(runs))
-                if not _attempt(variant, lambda variant=variant: variant.prepare(self._memory())):
+            for processes, threads in self._uses():
+                variant = Variant(workers[:processes], threads, runs, float(runs))
+                if not _attempt(variant, lambda variant=variant: self._try(variant)):
                     break
-                ms = [0.0]
-                if not _attempt(variant, lambda v=variant, ms=ms: ms.append(v.calibrate(TRIAL_SECONDS))):
-                    break
-                if best is None or ms[-1] < best[0]:
-                    best = ms[-1], variant
+                tried.append(variant)
             if variant.failure is not None:
-                self.say(f"  stacks of {variant}: {variant.failure}")
+                self.say(f"  {variant} stacked: {variant.failure}")
                 break
         for worker in workers:
             worker.close()
-        if best is None:
-            return variant
-        # A process that ran out of memory on a larger stack is not to be trusted: a fresh one measures.
-        chosen = best[1]
-        fresh = self.start(python, request, {}, len(chosen.workers))
-        variant = Variant(fresh, chosen.threads, chosen.runs, chosen.counted)
+        if not tried:
+            return [variant]
+        # A process that ran out of memory on a larger stack is not to be trusted: fresh ones measure.
+        return [
+            self._fresh(variant, python, request)
+            for variant in sorted(tried, key=lambda variant: variant.ms[0])[:CANDIDATES]
+        ]
+
+    def _try(self, variant: Variant) -> None:
+        variant.prepare(self._memory())
+        variant.ms.append(variant.calibrate(TRIAL_SECONDS))
+
+    def _fresh(self, tried: Variant, python: str, request: dict[str, Any]) -> Variant:
+        workers = self.start(python, request, {}, len(tried.workers))
+        variant = Variant(workers, tried.threads, tried.runs, tried.counted)
         _attempt(variant, lambda: variant.prepare(self._memory()))
         return variant
 
