@@ -142,7 +142,7 @@ def test_slices_alternate():
     log = []
     held(log)
     last = [name for name, asked in log if asked["do"] == "steps"][-27:]
-    # Two workers of ours, one of the original with 1 and with 2 threads, two at once, a stack in two and one in one process.
+    # Two of ours, one of the original with 1 and with 2 threads, two at once, a stack in two and one in one process.
     turn = ["modbench"] * 2 + ["original"] * 4 + ["stacked"] * 3
     assert last == turn * 3
 
