@@ -58,14 +58,21 @@ def specs(families: Iterable[dict[str, Any]] = FAMILIES[:1], kinds: Sequence[str
 
 def tables(folder: Path, runs: Sequence[RunSpec], failed: Callable[[RunSpec], bool] = lambda spec: False,
            missing: Callable[[RunSpec], bool] = lambda spec: False, points: int = 11) -> Tables:  # fmt: skip
-    """Publishes made-up results of the runs in a new store, and loads it.
+    """Publishes made-up results of the runs in a new store, and loads it; arguments as of `fill`."""
+    fill(folder, runs, failed, missing, points)
+    return load(folder)
+
+
+def fill(folder: Path, runs: Sequence[RunSpec], failed: Callable[[RunSpec], bool] = lambda spec: False,
+         missing: Callable[[RunSpec], bool] = lambda spec: False, points: int | None = 11) -> None:  # fmt: skip
+    """Publishes made-up results of the runs in a new store.
 
     Args:
         folder: of the store.
         runs: all planned runs.
         failed: which runs diverge.
         missing: which runs are planned but never published.
-        points: evaluations during training.
+        points: evaluations during training; None is as many as the specification asks for.
     """
     store = Store.create(folder, {"name": "synthetic", "description": "made up", "grid": [{"seed": [0]}]})
     cohorts: dict[tuple[bool, str], list[RunSpec]] = {}
@@ -76,13 +83,13 @@ def tables(folder: Path, runs: Sequence[RunSpec], failed: Callable[[RunSpec], bo
         store.add_plan(planned)
         if not absent:
             store.publish(planned.cohort_id, _record(planned, failed, points))
-    return load(folder)
 
 
-def _record(planned: PlannedCohort, failed: Callable[[RunSpec], bool], points: int) -> CohortRecord:
+def _record(planned: PlannedCohort, failed: Callable[[RunSpec], bool], points: int | None) -> CohortRecord:
     parts: tuple[list, list, list, list] = ([], [], [], [])
     for spec in planned.runs:
-        for part, rows in zip(parts, _run(spec, planned, failed(spec), points), strict=True):
+        count = points or spec.train.steps // spec.evaluation.curve_every + 1
+        for part, rows in zip(parts, _run(spec, planned, failed(spec), count), strict=True):
             part.extend(rows)
     return CohortRecord(*parts)
 

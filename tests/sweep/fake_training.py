@@ -136,3 +136,45 @@ def deaf(
     report(Progress("compile", 0, 10, None))
     time.sleep(60)
     return None
+
+
+def _room() -> int:
+    """Runs that fit side by side, as a test has set it."""
+    return int(os.environ["FAKE_ROOM"])
+
+
+def starved(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Wide groups do not fit into memory, which is noticed in the middle of training."""
+    report(Progress("train", 1, specs[0].train.steps, 0.5))
+    if width > _room():
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 110826520 bytes.")
+    return quick(specs, width, report, should_stop)
+
+
+def starved_later(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Memory lasts for the first seeds and not for the later ones, in the words of NumPy."""
+    if width > _room() and specs[0].seed > 0:
+        raise MemoryError("Unable to allocate 320. KiB")
+    return quick(specs, width, report, should_stop)
+
+
+def aborts(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Wide groups end the worker, as a compilation does that is refused memory."""
+    if width > _room():
+        os.abort()
+    return quick(specs, width, report, should_stop)
+
+
+def killed_when_wide(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Wide groups have the worker killed."""
+    if width > _room():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return quick(specs, width, report, should_stop)

@@ -6,24 +6,22 @@ final evaluation has no backward pass but larger batches. `benchmarks/memory.py`
 processes; docs/performance.md has its table.
 """
 
-import math
-
 from modbench.core.spec import RunSpec
 from modbench.core.task_spec import MhaTask, MlpTask
 from modbench.models import sizing
 
 BASE = 550_000_000
 """Bytes of a worker that trains next to nothing: Python, JAX, and the memory in which three programs compile."""
-STATE_COPIES = 13
+STATE_COPIES = 12
 """Arrays as large as the parameters, at most: while a group's state is made, and in an update."""
-TRAINING_COPIES = {"mlp": 1.6, "mha": 1.6, "rnn": 1.6}
-EVALUATION_COPIES = {"mlp": 1.2, "mha": 0.9, "rnn": 0.7}
+TRAINING_COPIES = {"mlp": 1.6, "mha": 1.6, "rnn": 1.3}
+EVALUATION_COPIES = {"mlp": 1.2, "mha": 1.3, "rnn": 0.3}
 """How often `numbers_per_token` is in memory at once, by architecture."""
 ACTIVATION_BATCH = 1000
 """Examples in a batch that measures gates, at most (`modbench.evaluation.activation.BATCH`)."""
 
 
-def group_bytes(spec: RunSpec, width: int) -> float:
+def group_bytes(spec: RunSpec, width: int) -> int:
     """Most memory of a worker that trains a group, in bytes.
 
     Args:
@@ -38,7 +36,7 @@ def group_bytes(spec: RunSpec, width: int) -> float:
         gates = min(ACTIVATION_BATCH, evaluation.adaptation_samples) * spec.length
         measuring = max(measuring, gates * numbers_per_token(spec, spec.length))
     batch = max(TRAINING_COPIES[architecture] * training, EVALUATION_COPIES[architecture] * measuring)
-    return BASE + 4 * width * (STATE_COPIES * sizing.num_parameters(spec) + batch)
+    return BASE + 4 * width * (STATE_COPIES * sizing.num_parameters(spec) + int(batch))
 
 
 def numbers_per_token(spec: RunSpec, length: int) -> int:
@@ -76,4 +74,4 @@ def numbers_per_token(spec: RunSpec, length: int) -> int:
 def widest(spec: RunSpec, memory: float) -> int:
     """The most replicas whose group fits into `memory` bytes; 1 where not even one does."""
     alone, pair = group_bytes(spec, 1), group_bytes(spec, 2)
-    return max(1, math.floor(1 + (memory - alone) / (pair - alone)))
+    return max(1, 1 + int((memory - alone) // (pair - alone)))
