@@ -37,6 +37,7 @@ from modbench.figures.style import (
 from modbench.store.durable import replace_file
 from modbench.sweep.describe import describe_cell, plural
 from modbench.sweep.environment import accelerated, usable_cores
+from modbench.sweep.memory import planned, worker_share
 from modbench.sweep.stopping import INTERRUPTED, StopRequest
 
 OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "growth.csv"
@@ -129,7 +130,7 @@ def time_points(
     known: dict[tuple[str, int], Row] = {}
     rows = []
     for index, point in enumerate(wanted):
-        runs = group(point.spec, point.width)
+        runs = group(point.spec, point.width, planned(worker_share(workers)))
         key = run_id(point.spec), len(runs)
         if key not in known:
             words = f"{index + 1} of {len(wanted)}: {describe_cell(point.spec)}, width {len(runs)}"
@@ -317,6 +318,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         draw(pd.read_csv(given.out, keep_default_na=False, na_values={"ms_low": "", "ms_high": ""})).savefig(
             given.out.with_suffix(".png"), metadata={"Software": None}
         )
+    if stopped:
+        print(f"interrupted, {len(numbers)} points measured and drawn", file=sys.stderr)
     return INTERRUPTED if stopped else 0
 
 

@@ -24,7 +24,7 @@ class Misbehaviour(NamedTuple):
 def serve(descriptor: int) -> None:
     connection = connect(descriptor)
     with suppress(EOFError, ConnectionResetError):
-        runs: list[RunSpec] = connection.recv()
+        runs: list[RunSpec] = connection.recv()[0]
         rules = runs[0].task.num_rules
         while True:
             name, arguments = connection.recv()

@@ -9,6 +9,7 @@ from modbench.bench.worker import Trouble
 from modbench.core.spec import RunSpec
 from modbench.sweep.child import Child
 from modbench.sweep.executors import POLL_SECONDS
+from modbench.sweep.memory import worker_share
 
 WORKER = "modbench.bench.worker"
 """The module that the processes serve, see `modbench.sweep.child.Child`."""
@@ -40,7 +41,7 @@ class Crew:
             for _ in range(workers):
                 self._children.append(Child(WORKER))
             for child in self._children:
-                child.send(list(runs))
+                child.send((list(runs), worker_share(workers)))
         except BaseException:
             self.end()
             raise

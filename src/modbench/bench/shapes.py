@@ -67,12 +67,13 @@ def select(
     return list({static_key(spec): spec for spec in specs}.values())
 
 
-def group(spec: RunSpec, width: int | None = None) -> list[RunSpec]:
+def group(spec: RunSpec, width: int | None = None, memory: float | None = None) -> list[RunSpec]:
     """The runs that train side by side where a cohort has the shape of `spec`: seeds within tasks.
 
     Args:
         spec: any run of the shape.
         width: of the group; None is what would be planned for a cohort of `COHORT` runs.
+        memory: bytes that the plan would fill of a worker's share; None sets no bound.
 
     Raises:
         RequestError: the width is out of range.
@@ -84,4 +85,4 @@ def group(spec: RunSpec, width: int | None = None) -> list[RunSpec]:
         spec.model_copy(update={"task": spec.task.model_copy(update={"task_seed": task_seed}), "seed": seed})
         for task_seed, seed in product(range(TASKS), range(seeds))
     ]
-    return cohort[: width or choose_width(cohort)]
+    return cohort[: width or choose_width(cohort, memory)]

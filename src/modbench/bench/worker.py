@@ -1,7 +1,7 @@
 """The worker's side of a measurement: one process, one thread, one group of runs.
 
-Protocol, after the group's runs have come: a question is the name of a method of `Bench` with its arguments, the
-answer what the method returns, or `Trouble` with the reason why it cannot.
+Protocol: we are sent the group's runs and our share of the memory, then questions. A question is the name of a method
+of `Bench` with its arguments; the answer is what the method returns, or `Trouble` with the reason why it cannot.
 """
 
 import os
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modbench.sweep.child import connect
 from modbench.sweep.environment import describe_machine, peak_memory_mb
+from modbench.sweep.memory import limit_own_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +104,9 @@ def serve(descriptor: int) -> None:
     """Answers questions until we have hung up."""
     connection = connect(descriptor)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        runs, bench = connection.recv(), None
+        runs, share = connection.recv()
+        limit_own_data(share)
+        bench = None
         while True:
             name, arguments = connection.recv()
             try:

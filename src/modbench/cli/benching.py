@@ -19,6 +19,7 @@ from modbench.core.errors import RequestError
 from modbench.core.spec import RunSpec
 from modbench.sweep.describe import describe_bytes, describe_cell, plural
 from modbench.sweep.environment import accelerated, usable_cores
+from modbench.sweep.memory import planned, worker_share
 from modbench.sweep.stopping import INTERRUPTED, StopRequest
 
 MOST_SECONDS = 3600.0
@@ -79,7 +80,8 @@ def bench_and_show(
     workers = _workers(workers)
     if json is not None:
         check_output(json)
-    groups = [group(spec, width) for spec in specs]
+    memory = planned(worker_share(workers))
+    groups = [group(spec, width, memory) for spec in specs]
     head = begin(shlex.join(["modbench", *sys.argv[1:]]))
     console, rows = output(), []
     name = max(len(describe_cell(spec)) for spec in specs)
