@@ -7,7 +7,7 @@ import pytest
 
 from modbench.core.spec import RunSpec
 from modbench.models.bodies import make_model
-from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer, product, uniform
+from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer, leading_product, product, uniform
 
 MODULES, INPUTS, OUTPUTS = 3, 4, 5
 
@@ -27,33 +27,40 @@ def test_linear_maps_against_loops(random, bias, shape):
     x = np.float32(random.standard_normal((*shape, INPUTS)))
     each = np.float32(random.standard_normal((*shape, MODULES, INPUTS)))
     linear = Linear.create(random, INPUTS, OUTPUTS, bias)
-    close(linear(x), x @ linear.weight + (linear.bias if bias else 0))
+    expected = x @ linear.weight + (linear.bias if bias else 0)
+    close(linear(x), expected)
+    close(linear.leading(x.T).T, expected)
     fan = FanOut.create(random, INPUTS, MODULES, OUTPUTS, bias)
     own = PerModule.create(random, MODULES, INPUTS, OUTPUTS, bias)
+    fanned, owned, led = fan.leading(x.T), own(each), own.leading(each.T.swapaxes(0, 1))
     assert (linear.bias is None, fan.bias is None, own.bias is None) == (not bias,) * 3
-    assert fan(x).shape == own(each).shape == (*shape, MODULES, OUTPUTS)
+    assert fanned.shape == led.shape == (MODULES, OUTPUTS, *shape[::-1])
+    assert owned.shape == (*shape, MODULES, OUTPUTS)
     for m in range(MODULES):
-        close(fan(x)[..., m, :], x @ fan.weight[:, m] + (fan.bias[m] if bias else 0))
-        close(own(each)[..., m, :], each[..., m, :] @ own.weight[m] + (own.bias[m] if bias else 0))
+        close(fanned[m].T, x @ fan.weight[:, m] + (fan.bias[m] if bias else 0))
+        close(owned[..., m, :], each[..., m, :] @ own.weight[m] + (own.bias[m] if bias else 0))
+        close(led[m].T, owned[..., m, :])
 
 
 def test_two_layers(random):
     two = TwoLayer.create(random, INPUTS, 6, OUTPUTS)
     x = np.float32(random.standard_normal((7, INPUTS)))
-    close(two(x), np.maximum(x @ two.first.weight + two.first.bias, 0) @ two.second.weight + two.second.bias)
+    expected = np.maximum(x @ two.first.weight + two.first.bias, 0) @ two.second.weight + two.second.bias
+    close(two(x), expected)
+    close(two.leading(x.T).T, expected)
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(), (7,), (2, 3)])
+@pytest.mark.parametrize("shape", [(7,), (2, 3)])
 def test_mixing_is_the_sum_of_gated_outputs(random, bias, shape):
     """Also its gradients, by the map that stores every module's output."""
     own = PerModule.create(random, MODULES, INPUTS, OUTPUTS, bias)
-    x = np.float32(random.standard_normal((*shape, MODULES, INPUTS)))
-    gates = np.float32(random.random((*shape, MODULES)))
+    x = np.float32(random.standard_normal((MODULES, INPUTS, *shape)))
+    gates = np.float32(random.random((MODULES, *shape)))
 
     def slowly(own, x, gates):
-        outputs = own(x)
-        return sum(gates[..., m, None] * outputs[..., m, :] for m in range(MODULES))
+        outputs = own(x.T.swapaxes(-1, -2))
+        return sum(gates[m].T[..., None] * outputs[..., m, :] for m in range(MODULES)).T
 
     def length(mix):
         return lambda *args: (mix(*args) ** 2).sum()
@@ -65,14 +72,21 @@ def test_mixing_is_the_sum_of_gated_outputs(random, bias, shape):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, theirs)
 
 
+def plain_leading(x, weight):
+    return jnp.einsum("i...,io->o...", x, weight)
+
+
 @pytest.mark.parametrize("shape", [(), (7,), (2, 3)])
-def test_gradient_of_a_product(random, shape):
+@pytest.mark.parametrize(("ours", "plainly"), [(product, jnp.matmul), (leading_product, plain_leading)])
+def test_gradient_of_a_product(random, ours, plainly, shape):
     """The hand-written gradient is the one JAX would have taken."""
-    x = np.float32(random.standard_normal((*shape, INPUTS)))
+    first, last = ((INPUTS,), shape) if ours is leading_product else (shape, (INPUTS,))
+    x = np.float32(random.standard_normal((*first, *last)))
     weight = np.float32(random.standard_normal((INPUTS, OUTPUTS)))
-    toward = np.float32(random.standard_normal((*shape, OUTPUTS)))
-    _, pull = jax.vjp(product, x, weight)
-    _, plain = jax.vjp(jnp.matmul, x, weight)
+    y, pull = jax.vjp(ours, x, weight)
+    expected, plain = jax.vjp(plainly, x, weight)
+    close(y, expected)
+    toward = np.float32(random.standard_normal(y.shape))
     for found, expected in zip(pull(toward), plain(toward), strict=True):
         assert found.shape == expected.shape
         close(found, expected)

@@ -2,7 +2,11 @@
 
 Parameters are drawn on the host by NumPy: equal on every device, and nothing to compile.
 
-Axes: i inputs, o outputs, M modules; leading axes are arbitrary.
+Bodies keep features on the leading axes and examples on the last one: elementwise loops then run along the batch,
+however narrow a module is. The methods named `leading` are made for that; routers, which people write, see features
+last, as is usual.
+
+Axes: i inputs, o outputs, M modules; the others are arbitrary.
 """
 
 import math
@@ -54,20 +58,28 @@ def leading_product(x: Float[Array, "i ..."], weight: Float[Array, "i o"]) -> Fl
 
 
 @jax.custom_vjp
-def _columns(x: Float[Array, "i n"], weight: Float[Array, "i o"]) -> Float[Array, "o n"]:
-    return weight.T @ x
+def _columns(x: Float[Array, "*M i n"], weight: Float[Array, "*M i o"]) -> Float[Array, "*M o n"]:
+    """One product of columns, or one for each module; gradients read their operands as they lie, like `product`."""
+    return weight.mT @ x
 
 
 def _columns_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
-    return weight.T @ x, (x, weight)
+    return _columns(x, weight), (x, weight)
 
 
 def _columns_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, weight = operands
-    return weight @ gradient, x @ gradient.T
+    return weight @ gradient, x @ gradient.mT
 
 
 _columns.defvjp(_columns_forward, _columns_backward)
+
+
+def add_leading_bias(x: Float[Array, "o ..."], bias: Float[Array, " o"] | None) -> Float[Array, "o ..."]:
+    """Adds a bias to the leading axes that it has."""
+    if bias is None:
+        return x
+    return x + jnp.broadcast_to(bias.reshape(*bias.shape, *[1] * (x.ndim - bias.ndim)), x.shape)
 
 
 def add_bias(x: Float[Array, "... o"], bias: Float[Array, " o"] | None) -> Float[Array, "... o"]:
@@ -95,8 +107,7 @@ class Linear(eqx.Module):
 
     def leading(self, x: Float[Array, "i ..."]) -> Float[Array, "o ..."]:
         """Applies the map to the first axis."""
-        y = leading_product(x, self.weight)
-        return y if self.bias is None else y + self.bias.reshape(-1, *[1] * (x.ndim - 1))
+        return add_leading_bias(leading_product(x, self.weight), self.bias)
 
 
 class TwoLayer(eqx.Module):
@@ -137,11 +148,11 @@ class FanOut(eqx.Module):
             uniform(random, (modules, outputs), inputs) if bias else None,
         )
 
-    def __call__(self, x: Float[Array, "... i"]) -> Float[Array, "... M o"]:
-        """Applies every module's map to the shared last axis."""
+    def leading(self, x: Float[Array, "i ..."]) -> Float[Array, "M o ..."]:
+        """Applies every module's map to the shared first axis."""
         inputs, modules, outputs = self.weight.shape
-        y = product(x, self.weight.reshape(inputs, modules * outputs))
-        return add_bias(y.reshape(*x.shape[:-1], modules, outputs), self.bias)
+        y = leading_product(x, self.weight.reshape(inputs, modules * outputs))
+        return add_leading_bias(y.reshape(modules, outputs, *x.shape[1:]), self.bias)
 
 
 class PerModule(eqx.Module):
@@ -164,12 +175,17 @@ class PerModule(eqx.Module):
         """Applies each module's map to its own input."""
         return add_bias(jnp.einsum("...mi,mio->...mo", x, self.weight), self.bias)
 
-    def mix(self, x: Float[Array, "... M i"], gates: Float[Array, "... M"]) -> Float[Array, "... o"]:
+    def leading(self, x: Float[Array, "M i ..."]) -> Float[Array, "M o ..."]:
+        """Applies each module's map to its own input."""
+        y = _columns(x.reshape(*x.shape[:2], -1), self.weight)
+        return add_leading_bias(y.reshape(*y.shape[:2], *x.shape[2:]), self.bias)
+
+    def mix(self, x: Float[Array, "M i ..."], gates: Float[Array, "M ..."]) -> Float[Array, "o ..."]:
         """The gate-weighted sum of the modules' outputs, sum_m p_m (x_m W_m + b_m).
 
         Computed as one product of the gated inputs side by side: no module's output is ever stored.
         """
         modules, inputs, outputs = self.weight.shape
-        gated = (x * gates[..., None]).reshape(*x.shape[:-2], modules * inputs)
-        mixed = product(gated, self.weight.reshape(modules * inputs, outputs))
-        return mixed if self.bias is None else mixed + product(gates, self.bias)
+        gated = (x * gates[:, None]).reshape(modules * inputs, *x.shape[2:])
+        mixed = leading_product(gated, self.weight.reshape(modules * inputs, outputs))
+        return mixed if self.bias is None else mixed + leading_product(gates, self.bias)

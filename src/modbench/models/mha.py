@@ -1,10 +1,8 @@
 """MHA bodies: one attention layer whose modules share it out among their heads (PAPER section 3).
 
-No residual, no normalisation, no positions; a token attends to the other tokens only. Axes: B sequences, N
-tokens, H heads, h head width, M modules.
+No residual, no normalisation, no positions; a token attends to the other tokens only. Features lead and sequences
+come last. Axes: B sequences, N tokens, H heads, h head width, M modules.
 """
-
-import math
 
 import equinox as eqx
 import jax
@@ -15,9 +13,10 @@ from jaxtyping import Array, Float, Int, Key
 from modbench.core.spec import RunSpec
 from modbench.core.task_spec import MhaTask
 from modbench.models import sizing
+from modbench.models.attention import attend
 from modbench.models.base import Model, Output, rule_code
 from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer
-from modbench.models.routing import Router, Seen, Sizes
+from modbench.models.routing import Modules, Router, Seen, Sizes
 
 HEADS_PER_MODULE = 2
 
@@ -35,19 +34,16 @@ class _Attention(eqx.Module):
         return cls(*(Linear.create(random, inputs, heads * width) for _ in range(3)), heads=heads)
 
     def __call__(
-        self, tokens: Float[Array, "B N E"], length: Int[Array, ""] | None
-    ) -> Float[Array, "B N H h"]:
-        size, positions, _ = tokens.shape
+        self, tokens: Float[Array, "E N B"], length: Int[Array, ""] | None
+    ) -> Float[Array, "H h N B"]:
         query, key, value = (
-            layer(tokens).reshape(size, positions, self.heads, -1)
+            layer.leading(tokens).reshape(self.heads, -1, *tokens.shape[1:])
             for layer in (self.query, self.key, self.value)
         )
-        hidden = jnp.eye(positions, dtype=bool)
+        hidden = jnp.eye(tokens.shape[1], dtype=bool)
         if length is not None:
-            hidden = hidden | (jnp.arange(positions) >= length)[None, :]
-        logits = jnp.einsum("bnhk,bihk->bhni", query, key) / math.sqrt(query.shape[-1])
-        weights = jax.nn.softmax(jnp.where(hidden[None, None], -jnp.inf, logits), axis=-1)
-        return jnp.einsum("bhni,bihk->bnhk", weights, value)
+            hidden = hidden | (jnp.arange(tokens.shape[1]) >= length)[None, :]
+        return attend(query, key, value, hidden)
 
 
 class _Ends(eqx.Module):
@@ -63,6 +59,14 @@ class _Ends(eqx.Module):
             TwoLayer.create(random, sizing.input_width(spec) + spec.task.num_rules, e, e),
             TwoLayer.create(random, e, e, 1),
         )
+
+    def encode_tokens(
+        self, inputs: Float[Array, "B N F"], code: Float[Array, "B N R"]
+    ) -> Float[Array, "E N B"]:
+        return self.encode.leading(jnp.concatenate([inputs.T, code.T]))
+
+    def decode_tokens(self, mixed: Float[Array, "E N B"]) -> Float[Array, "B N"]:
+        return self.decode.leading(mixed)[0].T
 
 
 class MhaMonolithic(Model):
@@ -98,10 +102,10 @@ class MhaMonolithic(Model):
     ) -> Output:
         """See `Model`."""
         del key
-        tokens = self.ends.encode(jnp.concatenate([inputs, rule_code(rule, self.num_rules)], axis=-1))
-        found = self.attention(tokens, length).reshape(*rule.shape, -1)
-        body = self.body(jnp.concatenate([found, self.itself(tokens)], axis=-1))
-        return Output(self.ends.decode(body)[..., 0], None)
+        tokens = self.ends.encode_tokens(inputs, rule_code(rule, self.num_rules))
+        found = self.attention(tokens, length)
+        body = self.body.leading(jnp.concatenate([*found, self.itself.leading(tokens)]))
+        return Output(self.ends.decode_tokens(body), None)
 
 
 class MhaModular(Model):
@@ -156,9 +160,11 @@ class MhaModular(Model):
     ) -> Output:
         """See `Model`."""
         code = rule_code(rule, self.num_rules)
-        tokens = self.ends.encode(jnp.concatenate([inputs, code], axis=-1))
-        modules = self.hidden.weight.shape[0]
-        found = self.attention(tokens, length).reshape(*rule.shape, modules, -1)
-        features = jax.nn.relu(self.hidden(jnp.concatenate([found, self.itself(tokens)], axis=-1)))
-        gates = self.router(Seen(code, None, inputs, features, lambda: self.out(features)), key)
-        return Output(self.ends.decode(self.out.mix(features, gates))[..., 0], gates)
+        tokens = self.ends.encode_tokens(inputs, code)
+        found = self.attention(tokens, length).reshape(self.hidden.weight.shape[0], -1, *tokens.shape[1:])
+        features = jax.nn.relu(
+            self.hidden.leading(jnp.concatenate([found, self.itself.leading(tokens)], axis=1))
+        )
+        modules = Modules((features,), lambda: self.out.leading(features))
+        gates = self.router(Seen(code, None, inputs, modules), key)
+        return Output(self.ends.decode_tokens(self.out.mix(features, gates.T)), gates)

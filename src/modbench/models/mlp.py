@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Int, Key
 from modbench.core.spec import RunSpec
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
-from modbench.models.layers import FanOut, PerModule, TwoLayer, product
-from modbench.models.routing import Router, Seen, Sizes
+from modbench.models.layers import FanOut, PerModule, TwoLayer, leading_product
+from modbench.models.routing import Modules, Router, Seen, Sizes
 
 
 class _Ends(eqx.Module):
@@ -31,12 +31,12 @@ class _Ends(eqx.Module):
 
     def encode(
         self, inputs: Float[Array, "B 2"], code: Float[Array, "B R"]
-    ) -> tuple[Float[Array, "B 3E"], Float[Array, "B E"]]:
+    ) -> tuple[Float[Array, "3E B"], Float[Array, "E B"]]:
         """Both numbers by one shared encoder, and the rule code; also the encoded rule code alone."""
-        numbers = self.encode_number(inputs[..., None]).reshape(inputs.shape[0], -1)
+        numbers = self.encode_number.leading(inputs.T[None]).swapaxes(0, 1)
         # There are only R different codes: encode each once, then pick.
-        rules = product(code, self.encode_rule(jnp.eye(code.shape[1])))
-        return jnp.concatenate([numbers, rules], axis=-1), rules
+        rules = leading_product(code.T, self.encode_rule(jnp.eye(code.shape[1])))
+        return jnp.concatenate([*numbers, rules]), rules
 
 
 class MlpMonolithic(Model):
@@ -63,7 +63,7 @@ class MlpMonolithic(Model):
         """See `Model`."""
         del key, length
         encoded, _ = self.ends.encode(inputs, rule_code(rule, self.num_rules))
-        return Output(self.ends.decode(self.body(encoded))[:, 0], None)
+        return Output(self.ends.decode.leading(self.body.leading(encoded))[0], None)
 
 
 class MlpModular(Model):
@@ -113,6 +113,7 @@ class MlpModular(Model):
         del length
         code = rule_code(rule, self.num_rules)
         encoded, rule_features = self.ends.encode(inputs, code)
-        features = jax.nn.relu(self.hidden(encoded))
-        gates = self.router(Seen(code, rule_features, inputs, features, lambda: self.out(features)), key)
-        return Output(self.ends.decode(self.out.mix(features, gates))[:, 0], gates)
+        features = jax.nn.relu(self.hidden.leading(encoded))
+        modules = Modules((features,), lambda: self.out.leading(features))
+        gates = self.router(Seen(code, rule_features.T, inputs, modules), key)
+        return Output(self.ends.decode.leading(self.out.mix(features, gates.T))[0], gates)

@@ -15,7 +15,7 @@ from modbench.models import sizing
 from modbench.models.base import Model, Output
 from modbench.models.layers import Linear, TwoLayer, uniform
 from modbench.models.recurrence import Weights, recur
-from modbench.models.routing import Router, Seen, Sizes
+from modbench.models.routing import Modules, Router, Seen, Sizes
 
 BLOCKS = 4
 
@@ -57,8 +57,10 @@ def _cell(
     blocks: Float[Array, "4 ... B"], cell: Float[Array, "h B"]
 ) -> tuple[Float[Array, "... B"], Float[Array, "... B"]]:
     """The LSTM equations: c' = f c + i g, h' = o tanh(c')."""
-    i, f, o = (_sigmoid(blocks[block]) for block in range(3))
-    cell = f * jnp.broadcast_to(cell, f.shape) + i * jnp.tanh(blocks[3])
+    # Split, not indexed: the gradient is then one array put together, where indexing pads and adds four.
+    i, f, o, g = (jnp.squeeze(block, 0) for block in jnp.split(blocks, BLOCKS))
+    i, f, o = _sigmoid(i), _sigmoid(f), _sigmoid(o)
+    cell = f * jnp.broadcast_to(cell, f.shape) + i * jnp.tanh(g)
     return o * jnp.tanh(cell), cell
 
 
@@ -181,19 +183,12 @@ class RnnModular(Model):
             shape = (BLOCKS, -1, *cell.shape)
             from_input, from_hidden = (drive.reshape(shape) for drive in drives)
             hidden, new_cell = _cell(from_input + from_hidden, cell)
-            both = tuple(jax.nn.relu(drive) for drive in (from_input, from_hidden))
-
-            def features() -> Float[Array, "B M 8h"]:
-                # Of every module the blocks of the one product, then those of the other.
-                return (
-                    jnp.concatenate(both).transpose(3, 1, 0, 2).reshape(cell.shape[-1], hidden.shape[0], -1)
-                )
-
-            def weigh(weight: Float[Array, "M 8h"]) -> Float[Array, "B M"]:
-                weight = weight.reshape(-1, 2, BLOCKS, cell.shape[0]).transpose(1, 2, 0, 3)[..., None]
-                return sum((b * w).sum(axis=(0, 2)) for b, w in zip(both, weight, strict=True)).T
-
-            seen = Seen(code, None, inputs, features(), lambda: hidden.transpose(2, 0, 1), weigh)
+            # Of every module the blocks of the one product, then those of the other.
+            features = tuple(
+                jax.nn.relu(drive.swapaxes(0, 1)).reshape(hidden.shape[0], -1, hidden.shape[-1])
+                for drive in (from_input, from_hidden)
+            )
+            seen = Seen(code, None, inputs, Modules(features, lambda: hidden))
             gates = eqx.combine(params, router)(seen, key)
             return *_mixed(hidden, new_cell, gates.T), gates
 

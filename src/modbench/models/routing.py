@@ -55,6 +55,18 @@ class Sizes(NamedTuple):
     rule_bias: bool
 
 
+class Modules(NamedTuple):
+    """The modules as a body has them, features leading and examples last.
+
+    Attributes:
+        features: what each module's joint score is read from, in parts that count as one after the other.
+        outputs: makes the modules' outputs; only called when a scorer needs them.
+    """
+
+    features: tuple[Float[Array, "M f ..."], ...]
+    outputs: Callable[[], Float[Array, "M o ..."]]
+
+
 class Seen(NamedTuple):
     """What a router may look at.
 
@@ -62,32 +74,45 @@ class Seen(NamedTuple):
         rule_code: one-hot code of the rule.
         rule_features: the body's encoded rule code; None where it has none.
         inputs: the raw input without the rule code.
-        features: what each module's joint score is read from.
-        outputs: makes the modules' outputs; only called when a scorer needs them.
-        weigh: `weigh_features` as the body does it best; None: from `features`.
+        modules: None unless the score source reads them, see `Scores.reads_modules`.
     """
 
     rule_code: Float[Array, "... R"]
     rule_features: Float[Array, "... e"] | None
     inputs: Float[Array, "... x"]
-    features: Float[Array, "... M f"] | None = None
-    outputs: Callable[[], Float[Array, "... M o"]] | None = None
-    weigh: Callable[[Float[Array, "M f"]], Float[Array, "... M"]] | None = None
+    modules: Modules | None = None
+
+    @property
+    def features(self) -> Float[Array, "... M f"]:
+        """What each module's joint score is read from."""
+        return jnp.concatenate(self._modules.features, axis=1).T.swapaxes(-1, -2)
+
+    def outputs(self) -> Float[Array, "... M o"]:
+        """The modules' outputs, which a body does not make unless they are asked for."""
+        return self._modules.outputs().T.swapaxes(-1, -2)
 
     def weigh_features(self, weight: Float[Array, "M f"]) -> Float[Array, "... M"]:
-        """Each module's weighted sum of its own features, one number per module."""
-        if self.weigh is not None:
-            return self.weigh(weight)
-        assert self.features is not None
-        # A sum in one pass over the features: no product would be worth its set-up.
-        return (self.features * jnp.broadcast_to(weight, self.features.shape)).sum(axis=-1)
+        """Each module's weighted sum of its own features: a product per module in one pass over what there is."""
+        total, start = None, 0
+        for part in self._modules.features:
+            own = weight[:, start : start + part.shape[1]]
+            own = jnp.broadcast_to(own.reshape(*own.shape, *[1] * (part.ndim - 2)), part.shape)
+            total = part * own if total is None else total + part * own
+            start += part.shape[1]
+        assert total is not None
+        return total.sum(axis=1).T
+
+    @property
+    def _modules(self) -> Modules:
+        assert self.modules is not None, "a score source that reads modules says so: reads_modules = True"
+        return self.modules
 
 
 class Scores(eqx.Module):
     """A score source: one number per module from what is seen."""
 
     reads_modules: ClassVar[bool] = False
-    """Whether `Seen.features` or `Seen.outputs` are read; if not, a recurrent body scores all steps at once."""
+    """Whether `Seen.features`, `outputs` or `weigh_features` are read; if not, gates are known before modules run."""
 
     @classmethod
     @abstractmethod
@@ -247,7 +272,6 @@ class Separate(Scores):
 
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:
         """Scores every module's output by the same map."""
-        assert seen.outputs is not None
         outputs = seen.outputs()
         raw = jnp.concatenate([seen.inputs, seen.rule_code], axis=-1)[..., None, :]
         raw = jnp.broadcast_to(raw, (*outputs.shape[:-1], raw.shape[-1]))

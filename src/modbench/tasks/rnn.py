@@ -55,24 +55,20 @@ class Rnn(Task):
         """
         del length
         rules, order, d = self.spec.num_rules, self.spec.order, self.spec.state_width
-        # Only the active rule's block of the expanded state is non-zero, so one product applies each row's rule.
-        A = coefficients.A.reshape(rules * order * d, d)
-        B = coefficients.B.reshape(rules * d, d)
+        # One product for the maps of every rule at once, from which each example picks its own rule's.
+        maps = jnp.concatenate([coefficients.A.reshape(rules, order * d, d), coefficients.B], axis=1)
+        maps = maps.transpose(0, 2, 1).reshape(rules * d, (order + 1) * d)
+        codes = jax.nn.one_hot(rule.T, rules, axis=1, dtype=inputs.dtype)
 
-        def active(x: Float[Array, "... k"], code: Float[Array, "... R"]) -> Float[Array, "... Rk"]:
-            return (code[..., :, None] * x[..., None, :]).reshape(*x.shape[:-1], -1)
+        def step(past: Float[Array, "od B"], now: tuple) -> tuple[Float[Array, "od B"], Float[Array, "d B"]]:
+            code, x = now
+            every = (maps @ jnp.concatenate([past, x])).reshape(rules, d, -1)
+            state = (code[:, None] * every).sum(axis=0)
+            return jnp.concatenate([state, past[:-d]]), state
 
-        codes = jax.nn.one_hot(rule, rules, dtype=inputs.dtype)
-        driven = active(inputs, codes) @ B
-
-        def step(past: Float[Array, "B od"], now: tuple) -> tuple[Float[Array, "B od"], Float[Array, "B d"]]:
-            code, drive = now
-            state = active(past, code) @ A + drive
-            return jnp.concatenate([state, past[:, :-d]], axis=1), state
-
-        start = jnp.zeros((inputs.shape[0], order * d), inputs.dtype)
-        _, states = jax.lax.scan(step, start, (codes.swapaxes(0, 1), driven.swapaxes(0, 1)))
-        return states.swapaxes(0, 1)
+        start = jnp.zeros((order * d, inputs.shape[0]), inputs.dtype)
+        _, states = jax.lax.scan(step, start, (codes, inputs.transpose(1, 2, 0)))
+        return states.transpose(2, 0, 1)
 
     def readout(self, coefficients: PyTree, target: Float[Array, "B N d"]) -> Float[Array, "B N"]:
         """s_n w."""
