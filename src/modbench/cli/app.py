@@ -129,11 +129,46 @@ def run(
 def status(
     folder: StoreFolder,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing until all is done.")] = False,
+    all_cohorts: Annotated[bool, typer.Option("--all", help="List every cohort.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="done|running|failed|waiting", help="List the cohorts of a state. Repeatable."
+        ),
+    ] = None,
 ) -> None:
     """Show how far a sweep is."""
     from modbench.cli.status import show_status
 
-    show_status(folder, watch)
+    show_status(folder, watch, all_cohorts, only or [])
+
+
+@app.command()
+def merge(
+    sources: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Stores; they stay as they are.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The store to merge into; made where there is none.")
+    ],
+) -> None:
+    """Bring the results of several stores together, every run once."""
+    from modbench.cli.merging import merge_and_show
+
+    merge_and_show(sources, out)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a store.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Folder of another.")],
+    tolerance: Annotated[
+        float,
+        typer.Option("--tolerance", metavar="T", help="Equal is |x - y| <= T max(1, |x|, |y|)."),
+    ] = 0.0,
+) -> None:
+    """Show what two stores differ in; exit code 0 if they are equal, 1 if not."""
+    from modbench.cli.comparing import show_comparison
+
+    raise typer.Exit(DONE if show_comparison(first, second, tolerance) else FAILED)
 
 
 @app.command()

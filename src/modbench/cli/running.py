@@ -55,7 +55,7 @@ def run_and_show(
     console = output()
     prepared = prepare(sweep, folder, executor.memory)
     for damage in prepared.damages:
-        complain(_set_aside(damage), style="yellow")
+        complain(set_aside_line(damage), style="yellow")
     if not quiet:
         console.print(_beginning(sweep, prepared, executor))
     failures, stopped = _train(sweep, prepared, executor, console, quiet)
@@ -106,7 +106,8 @@ def _beginning(sweep: Sweep, prepared: Prepared, executor: Executor) -> str:
     return f"{sweep.name}: {plural(total, 'run')}{had}; {plural(len(plan.pending), 'cohort')} on {workers}"
 
 
-def _set_aside(damage: Damage) -> str:
+def set_aside_line(damage: Damage) -> str:
+    """Tells what was damaged and where it is now."""
     what = "its cohort is planned anew" if damage.file.startswith("plan/") else "its runs are trained again"
     return f"damaged: {damage.file} is not as it was written; set aside as {damage.moved_to}, {what}"
 

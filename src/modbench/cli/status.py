@@ -1,7 +1,7 @@
 """`modbench status`: how far a sweep is, as its store tells."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +12,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from modbench.cli.cohorts import COHORT_STATES, check_states, cohorts_line, cohorts_of, cohorts_table
 from modbench.cli.console import output
 from modbench.cli.results import STATES, describe_setting, failure_lines, summarise
 from modbench.core.names import MODEL_TITLES
+from modbench.store.files import Store
 from modbench.store.table import Tables, load
 from modbench.sweep.describe import plural
 
@@ -24,25 +26,38 @@ READING_SHARE = 0.1
 """Share of the time that watching may spend on reading."""
 
 
-def show_status(folder: Path, watch: bool, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Prints how many runs are done, failed and waiting.
+def show_status(
+    folder: Path,
+    watch: bool,
+    everything: bool = False,
+    only: Sequence[str] = (),
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Prints how many runs and cohorts are done, running, failed and waiting. Reads plans, results and claims alone.
 
     Args:
         folder: of the store.
         watch: keep showing until nothing waits.
+        everything: list every cohort.
+        only: list the cohorts of these states, all of them.
         sleep: waits for some seconds.
 
     Raises:
-        RequestError: the folder is no store.
+        RequestError: the folder is no store, or there is no such state.
     """
+    check_states(only)
     console = output()
+
+    def shown(tables: Tables) -> RenderableType:
+        return render(folder, tables, everything, only)
+
     if watch and console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
-            _follow(folder, lambda tables: live.update(render(folder, tables), refresh=True), sleep)
+            _follow(folder, lambda tables: live.update(shown(tables), refresh=True), sleep)
     elif watch:
-        _follow(folder, lambda tables: console.print(_counts_line(summarise(tables, by_rules=False))), sleep)
+        _follow(folder, lambda tables: console.print(_watch_line(folder, tables), soft_wrap=True), sleep)
     else:
-        console.print(render(folder, load(folder)))
+        console.print(shown(load(folder)))
 
 
 def _follow(folder: Path, show: Callable[[Tables], None], sleep: Callable[[float], None]) -> None:
@@ -62,8 +77,23 @@ def _counts_line(counts: pd.DataFrame) -> str:
     return f"{total}: {done:,} done, {failed:,} failed, {waiting:,} waiting"
 
 
-def render(folder: Path, tables: Tables) -> RenderableType:
-    """The status of a store for a terminal."""
+def _watch_line(folder: Path, tables: Tables) -> str:
+    cohorts = cohorts_line(cohorts_of(Store.open(folder), tables))
+    return f"{_counts_line(summarise(tables, by_rules=False))}; {cohorts}"
+
+
+def render(
+    folder: Path, tables: Tables, everything: bool = False, only: Sequence[str] = ()
+) -> RenderableType:
+    """The status of a store for a terminal: sums first, then what runs or failed, then what else is wanted.
+
+    Args:
+        folder: of the store.
+        tables: its content.
+        everything: list every cohort.
+        only: list the cohorts of these states, all of them.
+    """
+    cohorts = cohorts_of(Store.open(folder), tables)
     counts = summarise(tables, by_rules=False)
     done, failed, waiting = (int(sum(counts[state])) for state in STATES)
     bar = Table.grid(padding=(0, 1))
@@ -71,6 +101,7 @@ def render(folder: Path, tables: Tables) -> RenderableType:
         ProgressBar(total=max(1, done + failed + waiting), completed=done + failed, width=30),
         Text(_counts_line(counts)),
     )
+    bar.add_row("", Text(cohorts_line(cohorts)))
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("task", no_wrap=True)
     table.add_column("model", no_wrap=True)
@@ -82,6 +113,9 @@ def render(folder: Path, tables: Tables) -> RenderableType:
     parts: list[RenderableType] = [Text(str(folder), style="bold"), bar]
     if len(counts):
         parts.append(table)
+    states = only or (COHORT_STATES if everything else ("running", "failed"))
+    if listed := cohorts_table(cohorts, states, everything or bool(only)):
+        parts.append(listed)
     return Group(*parts, *failure_lines(tables), *store_notes(tables))
 
 

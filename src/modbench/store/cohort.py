@@ -74,6 +74,17 @@ def read_intact(folder: Path, names: Sequence[str] = tuple(FILES)) -> dict[str, 
     return found
 
 
+def read_files(folder: Path) -> dict[str, bytes]:
+    """The files of a cohort's folder as they were written, digests included; what `contents` gave.
+
+    Raises:
+        DamagedFile: a file is missing or is not as it was written.
+        MachineError: a file cannot be read.
+    """
+    files = {FILES[name]: content for name, content in read_intact(folder).items()}
+    return {**files, DIGESTS: _digests({file: _sha256(content) for file, content in files.items()})}
+
+
 def _read(path: Path) -> bytes:
     with machine_errors(f"read {path}"):
         try:

@@ -1,0 +1,145 @@
+"""Several stores -> one: cohorts are copied as they are, and every run counts once.
+
+Which of two counts is settled without a look at the numbers, so that merging selects nothing by its outcome:
+
+- A cohort of one id in several stores (equal runs at an equal width) is one cohort: what the target has stays,
+  else the first store that was named gives it.
+- A run in cohorts of several ids (trained at several widths) keeps all its copies on disk, and reading counts
+  the one in the cohort of the lowest id, in whatever order stores were merged.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from modbench.core.errors import RequestError
+from modbench.store.cohort import FILES, DamagedFile, read_files
+from modbench.store.durable import entries, machine_errors, make_folder, replace_file
+from modbench.store.files import Damage, Store
+from modbench.store.marker import MARKER
+from modbench.store.plan import decode_plan
+from modbench.store.record import decode
+from modbench.store.schema import TABLES
+
+
+class Merged(NamedTuple):
+    """What a merge has done.
+
+    Attributes:
+        copied: cohorts that were copied.
+        present: cohorts of the sources that the target had already, from an earlier source perhaps.
+        planned: plans that were copied.
+        runs: runs that the target now has.
+        repeated: further copies of those runs, which count for nothing.
+        damages: files of the target that were damaged and have been set aside.
+    """
+
+    copied: int
+    present: int
+    planned: int
+    runs: int
+    repeated: int
+    damages: list[Damage]
+
+
+def merge_stores(sources: Sequence[str | Path], target: str | Path) -> Merged:
+    """Copies the plans and published cohorts of stores into a store, which is made where there is none.
+
+    Every source is checked whole before anything is written, and every file again as it is copied. Cohorts appear
+    one by one, each by a rename: an interrupted merge is continued by the same call. Sources are left as they are.
+
+    Args:
+        sources: folders of stores.
+        target: folder of the store to merge into; its `sweep.toml` becomes the union of all.
+
+    Raises:
+        RequestError: a source is no store, has a newer schema, is damaged or is the target; or the target cannot
+            be a store. Nothing has been written then.
+        MachineError: something cannot be read or written, on a full disk say.
+    """
+    stores = [Store.open(source) for source in sources]
+    target = Path(target)
+    for store in stores:
+        if target.exists() and store.folder.samefile(target):
+            raise RequestError(f"a store must be merged into another folder, got {target} as both")
+        _check(store)
+    present = [Store.open(target)] if (target / MARKER).exists() else []
+    into = Store.create(target, _union([store.sweep_source() for store in [*present, *stores]]))
+    damages = into.set_damaged_aside()
+    planned = sum(_copy_plan(into, name, content) for store in stores for name, content in _plans(store))
+    published = [
+        into.publish_files(cohort_id, files) for store in stores for cohort_id, files in _cohorts(store)
+    ]
+    runs = [run for _, files in _cohorts(into) for run in _run_ids(files)]
+    copied = sum(published)
+    distinct = len(set(runs))
+    return Merged(copied, len(published) - copied, planned, distinct, len(runs) - distinct, damages)
+
+
+def _check(store: Store) -> None:
+    """Reads all that would be copied, and raises what would be raised then."""
+    for _ in _plans(store):
+        pass
+    for _ in _cohorts(store):
+        pass
+
+
+def _plans(store: Store) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of a store's plan files, retired ones included, each checked."""
+    for path in sorted(entries(store.folder / "plan")):
+        if path.suffix == ".json":
+            with machine_errors(f"read {path}"):
+                content = path.read_bytes()
+            try:
+                decode_plan(content, path.stem)
+            except ValueError:
+                raise _damaged(store, f"plan/{path.name}") from None
+            yield path.name, content
+
+
+def _cohorts(store: Store) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Ids and files of a store's published cohorts, each checked."""
+    for cohort_id in store.published():
+        folder = store.folder / "cohorts" / cohort_id
+        try:
+            files = read_files(folder)
+        except DamagedFile as damage:
+            raise _damaged(store, f"cohorts/{cohort_id}/{damage.file}") from None
+        for name, schema in TABLES.items():
+            try:
+                decode(files[FILES[name]], schema)
+            except ValueError as error:
+                raise RequestError(f"{folder / FILES[name]} does not fit this modbench: {error}") from None
+        yield cohort_id, files
+
+
+def _damaged(store: Store, file: str) -> RequestError:
+    place = store.folder
+    return RequestError(
+        f"a store must be whole to be merged, but {place / file} is damaged; "
+        f"modbench run {place}/sweep.toml --out {place} sets it aside and trains its runs again"
+    )
+
+
+def _copy_plan(into: Store, name: str, content: bytes) -> bool:
+    path = into.folder / "plan" / name
+    with machine_errors(f"write {path}"):
+        if path.exists():
+            return False
+        make_folder(path.parent)
+        replace_file(path, content)
+    return True
+
+
+def _run_ids(files: dict[str, bytes]) -> list[str]:
+    runs = decode(files[FILES["runs"]], TABLES["runs"], columns=["run_id"])
+    return runs["run_id"].to_pylist()
+
+
+def _union(sweeps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The first sweep with the grids of all, each once."""
+    grids = []
+    for grid in (grid for sweep in sweeps for grid in sweep.get("grid", [])):
+        if grid not in grids:
+            grids.append(grid)
+    return {**sweeps[0], "grid": grids}
