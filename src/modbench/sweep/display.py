@@ -170,6 +170,8 @@ def summary_line(progress: SweepProgress) -> str:
     parts = [f"{progress.done:,}/{plural(progress.total, 'run')}"]
     if progress.runs_failed:
         parts.append(f"{progress.runs_failed} failed")
+    if progress.elsewhere:
+        parts.append(f"{plural(len(progress.elsewhere), 'cohort')} with another command")
     if progress.unfinished:
         parts.append(f"{progress.steps_per_second():,.0f} steps/s")
         left = progress.seconds_left()

@@ -113,4 +113,17 @@ class CohortFailed:
     fatal: bool = False
 
 
-Event = Started | Advanced | Narrowed | Published | GivenBack | CohortFailed
+@dataclass(frozen=True)
+class Elsewhere:
+    """Another command trains the cohort, or has just published it; for now there is nothing to do here.
+
+    Attributes:
+        worker: index of the worker.
+        cohort_id: the cohort.
+    """
+
+    worker: int
+    cohort_id: str
+
+
+Event = Started | Advanced | Narrowed | Published | GivenBack | CohortFailed | Elsewhere

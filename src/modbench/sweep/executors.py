@@ -15,7 +15,7 @@ from modbench.core.errors import MachineError, RequestError, unknown
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.environment import accelerated, usable_cores, worker_variables
-from modbench.sweep.events import CohortFailed, Event, Published
+from modbench.sweep.events import CohortFailed, Elsewhere, Event, Published
 from modbench.sweep.memory import planned, worker_share
 from modbench.sweep.worker import GroupTrainer, Trainer, train_group
 
@@ -147,8 +147,8 @@ def raise_if_fatal(event: Event) -> None:
 
 
 def is_last(event: Event) -> bool:
-    """Whether an event ends its cohort."""
-    return isinstance(event, Published | CohortFailed)
+    """Whether an event is the last that a worker tells of its cohort."""
+    return isinstance(event, Published | CohortFailed | Elsewhere)
 
 
 def make_executor(name: str | None = None, workers: int | None = None) -> Executor:

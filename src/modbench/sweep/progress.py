@@ -8,7 +8,16 @@ from math import ceil
 
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import flops, flops_per_step
-from modbench.sweep.events import Advanced, CohortFailed, Event, GivenBack, Narrowed, Published, Started
+from modbench.sweep.events import (
+    Advanced,
+    CohortFailed,
+    Elsewhere,
+    Event,
+    GivenBack,
+    Narrowed,
+    Published,
+    Started,
+)
 
 WINDOW_SECONDS = 20.0
 """The step rate is a mean over this long."""
@@ -89,6 +98,7 @@ class SweepProgress:
         self.unfinished = {cohort.cohort_id: cohort for cohort in cohorts}
         self.runs_published = 0
         self.runs_failed = 0
+        self.elsewhere: set[str] = set()  # cohorts that another command trains
         self.troubles: list[GivenBack | CohortFailed] = []
         self._clock = clock
         self._started = clock()
@@ -111,6 +121,7 @@ class SweepProgress:
     def apply(self, event: Event) -> None:
         """Takes in what happened."""
         now = self._clock()
+        self.elsewhere.discard(event.cohort_id)
         if isinstance(event, Started):
             if event.cohort_id in self.unfinished:
                 cohort = self.unfinished[event.cohort_id]
@@ -129,7 +140,9 @@ class SweepProgress:
                 active.width, active.phase, active.step, active.compiled = event.width, "start", 0, False
             return
         self.active.pop(event.worker, None)
-        if isinstance(event, Published):
+        if isinstance(event, Elsewhere):
+            self.elsewhere.add(event.cohort_id)
+        elif isinstance(event, Published):
             self.unfinished.pop(event.cohort_id, None)
             self.runs_published += event.done + event.failed
             self.runs_failed += event.failed

@@ -1,15 +1,22 @@
 """A whole sweep into a store: plan what is missing, train it, tell how it went."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from modbench.core.grid import Sweep
+from modbench.store.claims import Claims
 from modbench.store.files import Damage, Store
-from modbench.sweep.events import CohortFailed, Event
-from modbench.sweep.executors import Executor, make_executor
+from modbench.sweep.events import CohortFailed, Elsewhere, Event, Published
+from modbench.sweep.executors import Executor, is_last, make_executor
 from modbench.sweep.plan import Plan, make_plan
+
+ELSEWHERE = -1
+"""Stands for the worker where another command published a cohort."""
+WAIT_SECONDS = 0.5
+"""How often it is looked how far other commands are that train for the same store."""
 
 
 class Prepared(NamedTuple):
@@ -69,7 +76,9 @@ def train(
     on_event: Callable[[Event], None] = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[CohortFailed]:
-    """Trains what a prepared store lacks.
+    """Trains what a prepared store lacks, together with other commands that do the same.
+
+    What another one is training is left to it, and waited for; it is trained here if that one gives up.
 
     Returns:
         The cohorts that could not be trained; their runs stay missing.
@@ -77,15 +86,30 @@ def train(
     Raises:
         MachineError: the machine failed us.
     """
+    store, claims = prepared.store, Claims(prepared.store.folder)
     failures: list[CohortFailed] = []
+    left = {cohort.cohort_id: cohort for cohort in prepared.plan.pending}
 
     def note(event: Event) -> None:
         if isinstance(event, CohortFailed):
             failures.append(event)
+            if not event.fatal:
+                claims.note_failure(event.cohort_id, event.reason)
+        if is_last(event) and not isinstance(event, Elsewhere):
+            left.pop(event.cohort_id, None)
         on_event(event)
 
-    if prepared.plan.pending:
-        executor.run(prepared.plan.pending, prepared.store.folder, note, should_stop)
+    free = list(left.values())
+    while left and not should_stop():
+        if free:
+            executor.run(free, store.folder, note, should_stop)
+        else:
+            time.sleep(WAIT_SECONDS)
+        for cohort_id in [cohort_id for cohort_id in left if store.is_published(cohort_id)]:
+            statuses = list(store.recorded([cohort_id]).values())
+            note(Published(ELSEWHERE, cohort_id, statuses.count("done"), statuses.count("failed")))
+        held = claims.living(left)
+        free = [cohort for cohort_id, cohort in left.items() if cohort_id not in held]
     return failures
 
 

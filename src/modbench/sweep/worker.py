@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from modbench.core.errors import MachineError
 from modbench.core.spec import RunSpec
 from modbench.models.sizing import num_parameters
+from modbench.store.claims import Claim, Claims
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.environment import describe_machine, peak_memory_mb
-from modbench.sweep.events import Advanced, CohortFailed, Event, Narrowed, Published, Started
+from modbench.sweep.events import Advanced, CohortFailed, Elsewhere, Event, Narrowed, Published, Started
 from modbench.sweep.memory import is_out_of_memory
 from modbench.sweep.rows import cohort_record
 
@@ -81,9 +82,10 @@ class Trainer:
         self.emit = emit
         self.should_stop = should_stop
         self.group = group
+        self._claim: Claim | None = None
 
     def train(self, cohort: PlannedCohort, width: int | None = None) -> None:
-        """Trains a cohort and publishes it.
+        """Trains a cohort and publishes it, unless another command is at it or has just done so.
 
         A group that does not fit into memory starts again at half the width, which the cohort then keeps; at a
         width of 1 its run is recorded as failed.
@@ -92,9 +94,20 @@ class Trainer:
             cohort: what to train.
             width: runs in a group, if memory is known not to last for the planned width.
 
-        The last event is `Published` or `CohortFailed`; there is none of them when it was told to stop, and
-        the cohort then stays as planned. Nothing is raised, so one cohort's trouble spares the others.
+        The last event is `Published`, `CohortFailed` or `Elsewhere`; there is none of them when it was told to
+        stop, and the cohort then stays as planned. Nothing is raised, so one cohort's trouble spares the others.
         """
+        self._claim = Claims(self.store.folder).take(cohort.cohort_id)
+        if self._claim is None:
+            self.emit(Elsewhere(self.worker, cohort.cohort_id))
+            return
+        with self._claim:
+            if self.store.is_published(cohort.cohort_id):
+                self.emit(Elsewhere(self.worker, cohort.cohort_id))
+            else:
+                self._train(cohort, width)
+
+    def _train(self, cohort: PlannedCohort, width: int | None) -> None:
         self.emit(Started(self.worker, cohort.cohort_id, width))
         try:
             trained = self._groups(cohort, width or cohort.width)
@@ -162,6 +175,8 @@ class Trainer:
             if progress.phase == last_phase and now - last_time < REPORT_EVERY and not last_step:
                 return
             last_phase, last_time = progress.phase, now
+            if self._claim:
+                self._claim.tell(progress.phase, group, progress.step, progress.steps)
             self.emit(
                 Advanced(
                     self.worker,

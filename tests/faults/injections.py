@@ -1,0 +1,207 @@
+"""The faults: each is a function of a trial that runs commands on its store and disturbs them.
+
+A fault of another kind, of checkpoints inside a cohort or of another executor, is one more function in `FAULTS`.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from faults.trial import Trial
+
+Fault = Callable[[Trial], str]
+"""Injects itself and says what it did; when it returns no command runs any more."""
+
+
+def kill_driver(trial: Trial) -> str:
+    """kill -9 of the command; its workers end by themselves."""
+    driver = trial.start()
+    trial.some_moment()
+    driver.signal(signal.SIGKILL)
+    return f"driver killed with {len(trial.published())} cohorts stored"
+
+
+def kill_worker(trial: Trial) -> str:
+    """kill -9 of a worker; the command goes on."""
+    driver = trial.start()
+    trial.wait_until(driver.workers)
+    trial.some_moment()
+    workers = driver.workers()
+    if workers:
+        os.kill(trial.draw.choice(workers), signal.SIGKILL)
+    trial.some_moment()
+    driver.signal(signal.SIGTERM)
+    return "worker killed" if workers else "no worker left to kill"
+
+
+def kill_everything(trial: Trial) -> str:
+    """kill -9 of the command and all its workers at once, as when the power fails."""
+    driver = trial.start()
+    trial.some_moment()
+    driver.signal(signal.SIGSTOP)
+    for worker in driver.workers():
+        os.kill(worker, signal.SIGKILL)
+    driver.signal(signal.SIGKILL)
+    return "driver and workers killed"
+
+
+def interrupt(trial: Trial) -> str:
+    """SIGINT or SIGTERM, once or twice."""
+    driver = trial.start()
+    trial.some_moment()
+    number = trial.draw.choice([signal.SIGINT, signal.SIGTERM])
+    driver.signal(number)
+    if twice := trial.draw.random() < 0.5:
+        time.sleep(trial.draw.random() * 0.1)
+        driver.signal(number)
+    return f"{number.name}{' twice' if twice else ''}"
+
+
+def two_drivers(trial: Trial) -> str:
+    """Two commands on one store, one of which is killed."""
+    drivers = [trial.start(), trial.start()]
+    trial.some_moment()
+    trial.draw.choice(drivers).signal(signal.SIGKILL)
+    trial.some_moment()
+    for driver in drivers:
+        driver.signal(signal.SIGTERM)
+    return "one of two drivers killed"
+
+
+def suspend(trial: Trial) -> str:
+    """A command sleeps, with what it claimed looking long abandoned, while another one takes over."""
+    sleeper = trial.start()
+    trial.some_moment()
+    stopped = [sleeper.process.pid, *sleeper.workers()]
+    for pid in stopped:
+        _signal(pid, signal.SIGSTOP)
+    long_ago = time.time() - trial.draw.choice([1000, -1000, 10**7])
+    for claim in trial.store.glob("claims/*.json"):
+        os.utime(claim, (long_ago, long_ago))
+    trial.start()
+    trial.some_moment()
+    for pid in reversed(stopped):
+        _signal(pid, signal.SIGCONT)
+    trial.some_moment()
+    for driver in trial.drivers:
+        driver.signal(signal.SIGTERM)
+    return "driver suspended and overtaken"
+
+
+def damage_files(trial: Trial) -> str:
+    """Flips a bit of files, cuts them short, or removes them, with and without a command at work."""
+    busy = trial.draw.random() < 0.5
+    if busy:
+        trial.start()
+        trial.some_moment()
+    files = [
+        path
+        for path in sorted(trial.store.rglob("*"))
+        # A marker that cannot be read may be one of a newer schema: that is refused, and mended by hand.
+        if path.is_file() and path.name != "store.json" and "damaged" not in path.parts
+    ]
+    chosen = trial.draw.sample(files, min(len(files), trial.draw.randrange(1, 4)))
+    done = [_damage(trial, path) for path in chosen]
+    for driver in trial.drivers:
+        driver.signal(signal.SIGTERM)
+    return ", ".join(done) or "nothing to damage yet"
+
+
+def _damage(trial: Trial, path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        how = trial.draw.choice(["flipped", "cut", "gone"])
+        if how == "gone":
+            path.unlink()
+        elif how == "cut":
+            os.truncate(path, trial.draw.randrange(len(content) + 1))
+        elif content:
+            place = trial.draw.randrange(len(content))
+            changed = content[place] ^ (1 << trial.draw.randrange(8))
+            with path.open("r+b") as file:
+                file.seek(place)
+                file.write(bytes([changed]))
+    except FileNotFoundError:  # a claim that was given up in the meantime
+        return f"{path.name} had gone"
+    return f"{path.relative_to(trial.store)} {how}"
+
+
+def files_too_large(trial: Trial) -> str:
+    """The kernel refuses to write beyond a size, in the middle of a file."""
+    limit = trial.draw.choice([0, 1000, 4000, 6000, 12000, 30000]) + trial.draw.randrange(1, 1000)
+    trial.start(limit)
+    return f"no file beyond {limit} bytes"
+
+
+def fill_disk(trial: Trial) -> str:
+    """The disk has no space left, and then it has again."""
+    driver = trial.start()
+    trial.some_moment()
+    used = shutil.disk_usage(trial.folder).used
+    _remount(trial, used + trial.draw.randrange(40_000))
+    driver.process.wait(60)
+    _remount(trial, DISK)
+    return "disk full"
+
+
+def move_away(trial: Trial) -> str:
+    """The folder vanishes while a command works on it, and comes back."""
+    driver = trial.start()
+    trial.some_moment()
+    elsewhere = trial.store.with_name("elsewhere")
+    if not trial.store.exists():
+        return "no folder yet"
+    trial.store.rename(elsewhere)
+    driver.process.wait(60)
+    if trial.store.exists():
+        trial.troubles.append(f"a store was begun anew: {sorted(trial.store.rglob('*'))}")
+        shutil.rmtree(trial.store)
+    elsewhere.rename(trial.store)
+    return "folder away and back"
+
+
+DISK = 64 * 2**20
+FAULTS: dict[str, Fault] = {
+    "kill driver": kill_driver,
+    "kill worker": kill_worker,
+    "kill everything": kill_everything,
+    "interrupt": interrupt,
+    "two drivers": two_drivers,
+    "suspend": suspend,
+    "damage files": damage_files,
+    "files too large": files_too_large,
+    "move away": move_away,
+}
+DISK_FAULTS: dict[str, Fault] = {"fill disk": fill_disk}
+"""Those that need a disk of their own, see `small_disk`."""
+
+
+def small_disk(folder: Path) -> bool:
+    """Puts a disk of `DISK` bytes at a folder; False where that is not permitted."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def remove_disk(folder: Path) -> None:
+    """Takes away what `small_disk` has put there."""
+    subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=True)
+
+
+def _remount(trial: Trial, size: int) -> None:
+    command = ["mount", "-o", f"remount,size={size}", str(trial.folder.parent)]
+    subprocess.run(command, capture_output=True, check=True)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
