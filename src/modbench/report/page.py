@@ -3,12 +3,13 @@
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from modbench import __version__
@@ -21,8 +22,19 @@ from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures import FIGURES, FigureCard, FigureData, model_styles
 from modbench.figures.style import COLOURS
 from modbench.report.confounds import confounds
+from modbench.report.explore import (
+    Named,
+    content_policy,
+    json_script,
+    named_settings,
+    scripts,
+    setting_data,
+    shared_data,
+    slots,
+)
 from modbench.report.facts import MOST_LISTED, failures, families, gaps, machine, totals
 from modbench.report.guide import FORMULAS, examples
+from modbench.report.numbers import EVERY
 from modbench.report.scores import scores
 from modbench.report.svg import inline_svg, marker_svg
 from modbench.report.verdicts import short_training, shown_claims
@@ -48,7 +60,9 @@ DARK = {
 APART = "appendix"
 """What a figure's card says that is too much for one page: there, panels by capacity and length would outweigh all
 else."""
-CHOSEN_BY_RULES = ("activation", "profiles")
+EXPLORED = ("error", "metrics", "curves", "activation")
+"""Figures that the page has in a form that can be explored."""
+CHOSEN_BY_RULES = ("profiles",)
 """Figures of which the page shows one number of rules at a time; others have few panels, and show all."""
 
 
@@ -118,18 +132,31 @@ def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "las
     planned = planned_runs(tables, checkpoint)
     settings = settings_in_order(planned)
     rules = sorted(int(R) for R in planned["num_rules"].unique())
+    named = named_settings(planned, settings)
     styles = model_styles(planned["model"])
     said = dict(provenance)
     claims = shown_claims(tables, shlex.quote(str(said.get("store", "DIR"))), checkpoint)
     (other,) = (name for name in CHECKPOINTS if name != checkpoint)
     drawable = FIGURES.values() if (planned["state"] == "done").any() else ()
     needs = {card.name: card.lack(planned) for card in drawable}
-    shown = [card for card in drawable if not needs[card.name]]
+    shown = [card for card in drawable if not needs[card.name] and card.name not in EXPLORED]
+    run = scripts()
     context = {
         "title": str(said.pop("title", "modbench report")),
         "version": __version__,
         "settings": settings,
         "rules": rules,
+        "named": named,
+        **_offered(tables, planned, named, rules),
+        "checkpoint_place": CHECKPOINTS.index(checkpoint),
+        "slots": slots(rules),
+        "policy": content_policy(run),
+        "scripts": [Markup(text) for text in run],
+        "shared": json_script("store", shared_data(tables, planned, named, styles, checkpoint)),
+        "of_settings": [
+            json_script(f"setting{place}", data)
+            for place, data in enumerate(setting_data(tables, named, checkpoint))
+        ],
         "totals": totals(tables),
         "families": families(tables),
         "failures": failures(tables).to_dict("records"),
@@ -162,6 +189,24 @@ def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "las
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template("page.html.j2").render(context)
+
+
+def _offered(
+    tables: Tables, planned: pd.DataFrame, named: Sequence[Named], rules: Sequence[int]
+) -> dict[str, list[tuple[Any, str]]]:
+    """What the page's controls offer: (value, label) of each choice; the script greys out what a setting lacks."""
+    widths = sorted(int(width) for width in planned["encoder_width"].unique())
+    tested = tables.performance.loc[tables.performance["architecture"] != "mlp", "length"]
+    every = [(EVERY, "all")] if len(widths) > 1 else []
+    return {
+        "families_offered": [(family, family) for family in dict.fromkeys(one.family for one in named)],
+        "kinds_offered": [(kind, kind) for kind in dict.fromkeys(one.kind for one in named)],
+        "rests_offered": [(rest, rest or "the paper's") for rest in dict.fromkeys(one.rest for one in named)],
+        "rules_offered": [(R, str(R)) for R in rules],
+        "capacities_offered": every + [(width, str(width)) for width in widths],
+        "lengths_offered": [(0, "as reported")] + [(int(n), str(n)) for n in sorted(tested.unique())],
+        "checkpoints_offered": [(place, name) for place, name in enumerate(CHECKPOINTS)],
+    }
 
 
 def _section(card: FigureCard, tables: Tables, settings: list[str], checkpoint: str) -> Section:

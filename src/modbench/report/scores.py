@@ -3,6 +3,7 @@
 A table is of one checkpoint; numbers of two are never averaged.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,7 +11,14 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from modbench.analysis import count_runs, model_title, random_baselines, summarise, with_settings
+from modbench.analysis import (
+    count_runs,
+    crossed_interval,
+    model_title,
+    random_baselines,
+    summarise,
+    with_settings,
+)
 from modbench.analysis.confounds import BASELINE, parameter_ratios
 from modbench.analysis.summary import ERRORS, GROUP, groups
 from modbench.core.quantities import QUANTITIES, error_unit
@@ -20,6 +28,11 @@ from modbench.report.svg import marker_svg
 from modbench.store.table import Tables
 
 QUANTITIES_SHOWN = ("error_id", "error_ood", "collapse_worst", "alignment", "inverse_mutual_information")
+SPEED = "speed"
+"""The error averaged over training: a model that learns earlier has less of it. No quantity of a checkpoint."""
+COLUMNS = (*QUANTITIES_SHOWN, SPEED)
+IN_ERRORS = (*ERRORS, SPEED)
+"""What is measured as errors are."""
 GIVEN = "gt-modular"
 
 
@@ -48,7 +61,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A model: name, marker, what is behind it, and a cell per quantity of `QUANTITIES_SHOWN`."""
+    """A model: name, marker, what is behind it, and a cell for each of `COLUMNS`."""
 
     title: str
     colour: str
@@ -78,14 +91,14 @@ def scores(tables: Tables, styles: dict[str, ModelStyle], checkpoint: str = "las
     """
     tables = with_settings(tables)
     by = ("setting", "kind", "num_rules", "model")
-    summary = summarise(tables, QUANTITIES_SHOWN, by, checkpoint)
+    summary = pd.concat([summarise(tables, QUANTITIES_SHOWN, by, checkpoint), learning_speed(tables, by)])
     counts = count_runs(tables).set_index(list(GROUP)).to_dict("index")
     sizes = dict(iter(parameter_ratios(tables).groupby(list(GROUP))))
     random = random_baselines(tables).set_index(["setting", "num_rules", "quantity"])["mean"].to_dict()
     found = []
     for key, group in groups(summary, ["setting", "kind", "num_rules"]):
         setting, kind, R = key["setting"], key["kind"], int(key["num_rules"])
-        scales = [_Scale.of(group, name, kind, random.get((setting, R, name))) for name in QUANTITIES_SHOWN]
+        scales = [_Scale.of(group, name, kind, random.get((setting, R, name))) for name in COLUMNS]
         rows = []
         for named, numbers in groups(group, ["model"]):
             model = named["model"]
@@ -104,9 +117,31 @@ def scores(tables: Tables, styles: dict[str, ModelStyle], checkpoint: str = "las
         rows.append(
             Row("Random", "ink", Markup(), "", "uniform routing", [scale.random_cell() for scale in scales])
         )
-        columns = [QUANTITIES[name].title + _unit(name, kind) for name in QUANTITIES_SHOWN]
+        columns = [_title(name) + (f", {error_unit(kind)}" if name in IN_ERRORS else "") for name in COLUMNS]
         found.append(Score(setting, R, columns, rows))
     return found
+
+
+def learning_speed(tables: Tables, by: Sequence[str]) -> pd.DataFrame:
+    """The error of each model's finished runs, averaged over all evaluations after the first update.
+
+    Args:
+        tables: with settings.
+        by: columns that make a group, among them `kind`.
+
+    Returns:
+        As `summarise` does, without counts: `by`, `quantity`, which is `SPEED`, `mean`, `low`, `high`.
+    """
+    curves = tables.curves[(tables.curves["status"] == "done") & (tables.curves["step"] > 0)]
+    run = ["run_id", *by, "task_seed", "seed"]
+    of_run = curves.groupby(run, sort=False, observed=True)["error"].mean().reset_index()
+    rows = []
+    for key, group in groups(of_run, by):
+        highest = 100.0 if key["kind"] == "classification" else np.inf
+        found = crossed_interval(group["error"], group["task_seed"], group["seed"], bounds=(0.0, highest))
+        mean, low, high = (float(number) for number in found[:3])
+        rows.append({**key, "quantity": SPEED, "mean": mean, "low": low, "high": high})
+    return pd.DataFrame(rows, columns=[*by, "quantity", "mean", "low", "high"])
 
 
 @dataclass(frozen=True)
@@ -124,7 +159,7 @@ class _Scale:
         rows = group[group["quantity"] == name]
         own = rows.loc[rows["model"] != GIVEN, "mean"]
         # An interval that is much wider than the means differ must not press them together at zero.
-        top = min(rows[["mean", "high"]].max(axis=None), 3 * rows["mean"].max()) if name in ERRORS else 1.0
+        top = min(rows[["mean", "high"]].max(axis=None), 3 * rows["mean"].max()) if name in IN_ERRORS else 1.0
         return cls(
             name,
             kind,
@@ -161,13 +196,13 @@ class _Scale:
         return round(min(max(100 * value / self.top, 0.0), 100.0), 1)
 
     def text(self, value: float) -> str:
-        if self.name not in ERRORS:
+        if self.name not in IN_ERRORS:
             return f"{value:.2f}"
         return f"{value:.1f}" if self.kind == "classification" else f"{value:#.3g}".rstrip(".")
 
 
-def _unit(name: str, kind: str) -> str:
-    return f", {error_unit(kind)}" if name in ERRORS else ""
+def _title(name: str) -> str:
+    return "Speed of learning: mean error while training" if name == SPEED else QUANTITIES[name].title
 
 
 def _sizes(sizes: pd.DataFrame) -> str:

@@ -1,0 +1,182 @@
+// The explorable figures: the rows that the choices name, put into a chart's specification.
+
+const MEAN = ["mean", "low", "high", "runs", "task_seeds", "seeds"];
+
+/** Rows of averages that pass, with names for what a chart reads. `key` is how many numbers come before the mean. */
+function means(rows, key, at, metric) {
+  const counts = new Map(numbers().counts.map((row) => [row.slice(0, 3).join(), row.slice(3)]));
+  return rows.filter((row) => !chosen.hidden.has(row[0])).map((row) => {
+    const mean = Object.fromEntries(MEAN.map((name, place) => [name, row[key + place]]));
+    const [, failed, missing] = counts.get(row.slice(0, 3).join()) ?? [0, 0, 0];
+    const alone = mean.task_seeds < 2 && mean.seeds < 2;
+    const only = mean.task_seeds < 2 ? ", of seeds alone" : mean.seeds < 2 ? ", of task seeds alone" : "";
+    const bounds = `${text(mean.low, metric)} to ${text(mean.high, metric)}`;
+    return {
+      model: row[0], at: row[at], ...mean, Model: store.models[row[0]].title, At: at_(row[at]),
+      Value: text(mean.mean, metric), Interval: alone ? "none: one task seed and seed" : `${bounds} (95 %${only})`,
+      Runs: `${runsInWords(mean.runs, failed, missing)}; ${mean.task_seeds} task seeds x ${mean.seeds} seeds`,
+    };
+  });
+}
+const at_ = (value) => value.toLocaleString("en");
+
+/** What a slot shows: its rows, whether it is a metric, the chart's name, and what is along x. */
+function content(slot) {
+  const data = numbers();
+  const which = Number(slot.dataset.which);
+  const { along } = slot.dataset;
+  const metric = along !== "length" && along !== "steps" && store.quantities[which].metric;
+  const at = (capacity) => (row) => row[2] === capacity;
+  const now = (row) => row[3] === chosen.checkpoint;
+  if (along === "rules") {
+    const lengthwise = chosen.length && !metric;
+    const rows = lengthwise
+      ? data.lengths.filter((row) => row[4] === which + 1 && row[5] === chosen.length)
+      : data.averages.filter((row) => row[4] === which);
+    const kept = rows.filter(at(chosen.capacity)).filter(now);
+    const shown = means(kept, lengthwise ? 6 : 5, 1, metric);
+    const random = store.random.filter((row) => row[0] === chosen.setting && row[2] === which);
+    for (const row of shown) row.random = random.find((one) => one[1] === row.at)?.[3] ?? null;
+    return { rows: shown, metric, chart: "points", words: "rules" };
+  }
+  if (along === "capacity") {
+    const rows = data.averages.filter((r) => r[1] === chosen.rules && r[2] > 0 && r[4] === which && now(r));
+    const several = new Set(rows.map((row) => row[2])).size > 1;
+    return { rows: several ? means(rows, 5, 2, metric) : [], metric, chart: "points", words: "encoder width",
+      absent: !several };
+  }
+  if (along === "length") {
+    const rows = data.lengths.filter((r) => r[1] === chosen.rules && r[4] === which && now(r));
+    return { rows: means(rows.filter(at(chosen.capacity)), 6, 5, false), metric, chart: "points", words: "test length",
+      absent: data.tested.length < 2 };
+  }
+  if (along === "steps") {
+    const rows = data.curves.filter((row) => row[1] === which && row[2] === chosen.capacity);
+    return { rows: means(rows, 4, 3, false), metric, chart: "curves", words: "step", absent: !data.rules.includes(which) };
+  }
+  return { rows: single(which, metric), metric, chart: "runs", words: "model" };
+}
+
+/** A row for each run of the chosen number of rules and capacity. */
+function single(which, metric) {
+  const ofModel = new Map();
+  return numbers().runs
+    .filter((run) => run[1] === chosen.rules && (!chosen.capacity || run[2] === chosen.capacity))
+    .filter((run) => !chosen.hidden.has(run[0]) && run[6 + chosen.checkpoint][which] !== null)
+    .map((run) => {
+      const nth = ofModel.get(run[0]) ?? 0;
+      ofModel.set(run[0], nth + 1);
+      const mean = run[6 + chosen.checkpoint][which];
+      return {
+        model: run[0], mean, beside: ((nth * 0.618034) % 1) * 2 - 1, Model: store.models[run[0]].title,
+        Value: text(mean, metric), Run: `task seed ${run[3]}, seed ${run[4]}, encoder width ${run[2]}`, run: run.slice(0, 5),
+      };
+    });
+}
+
+/** Where the y axes of charts that stand side by side begin and end, and whether they are logarithmic. */
+function axis(contents) {
+  const rows = contents.flatMap((one) => one.rows);
+  if (contents.some((one) => one.metric)) return { domain: [0, 1], logarithmic: false };
+  const values = rows.map((row) => row.mean);
+  const least = Math.min(...values), most = Math.max(...values);
+  if (least > 0 && most / least > 6) {
+    for (const row of rows) if (row.low !== undefined && row.low !== null) row.low = Math.max(row.low, least / 3);
+    return { domain: [least / 1.5, most * 1.5], logarithmic: true };
+  }
+  // An interval that is much wider than the means differ must not press them together at zero.
+  const top = Math.min(Math.max(most, ...rows.map((row) => row.high ?? 0)), 3 * most);
+  return { domain: [0, top > 0 ? top * 1.04 : 1], logarithmic: false };
+}
+
+/** Ticks of a logarithmic axis: 1, 2 and 5 of every decade, or 1 alone where that would be many. */
+function decades(least, most) {
+  const first = Math.floor(Math.log10(least)), last = Math.ceil(Math.log10(most));
+  const digits = last - first > 3 ? [1] : [1, 2, 5];
+  return Array.from({ length: last - first + 1 }, (_, k) => digits.map((digit) => Number(`${digit}e${first + k}`)))
+    .flat().filter((value) => value >= least && value <= most);
+}
+
+/** The specification with numbers. */
+function filled({ rows, chart, words }, { domain, logarithmic }) {
+  const spec = structuredClone(store.charts[chart + (logarithmic ? "-log" : "")]);
+  const ticks = logarithmic ? { values: decades(...domain) } : {};
+  for (const part of [spec, ...spec.layer]) {
+    const y = part.encoding?.y;
+    if (y) {
+      y.scale = { ...y.scale, domain };
+      y.axis = { ...y.axis, ...ticks };
+    }
+    const at = part.encoding?.tooltip?.find?.((field) => field.field === "At");
+    if (at) at.title = words;
+  }
+  if (chart === "points") spec.encoding.x.axis = { ...spec.encoding.x.axis, title: words };
+  spec.datasets = { rows };
+  return spec;
+}
+
+const queue = new Map();
+const views = new WeakMap();
+let working = false;
+
+/** Draws what waits, what is nearest to the screen first, and lets the browser breathe in between. */
+async function work() {
+  if (working) return;
+  working = true;
+  while (queue.size) {
+    const distance = (slot) => Math.abs(slot.getBoundingClientRect().top - 200);
+    const slot = [...queue.keys()].reduce((a, b) => (distance(b) < distance(a) ? b : a));
+    const spec = queue.get(slot);
+    queue.delete(slot);
+    const plot = $(".plot", slot);
+    views.get(slot)?.finalize();
+    if (spec) {
+      const made = await vegaEmbed(plot, spec, { renderer: "svg", actions: false, ast: true, tooltip: { theme: "page" } });
+      views.set(slot, made);
+      made.view.addEventListener("click", (_, item) => item?.datum?.run && openRun(item.datum.run));
+      $("svg", plot)?.setAttribute("aria-label", $("h4", slot).textContent);
+    } else plot.replaceChildren();
+    slot.dataset.drawn = String(Number(slot.dataset.drawn ?? 0) + 1);
+    await new Promise((done) => setTimeout(done));
+  }
+  working = false;
+  document.documentElement.dataset.ready = "true";
+}
+
+function table(contents, slots) {
+  const made = document.createElement("table");
+  made.className = "facts";
+  const line = (cells, tag) => {
+    const row = made.insertRow();
+    for (const cell of cells) row.appendChild(document.createElement(tag)).textContent = cell;
+  };
+  line(["Figure", "Model", "At", "Value", "95 % interval", "Rests on"], "th");
+  contents.forEach(({ rows }, place) => {
+    const title = $("h4", slots[place]).textContent;
+    for (const row of rows) line([title, row.Model, row.At ?? row.Run, row.Value, row.Interval ?? "", row.Runs ?? "1 run"], "td");
+  });
+  return made;
+}
+
+function explore() {
+  document.documentElement.dataset.ready = "false";
+  for (const group of $$(".charts")) {
+    const slots = $$(".slot", group);
+    const contents = slots.map(content);
+    const shared = group.dataset.shared === "true" ? axis(contents) : null;
+    slots.forEach((slot, place) => {
+      const one = contents[place];
+      slot.hidden = Boolean(one.absent);
+      const nothing = !one.rows.length;
+      $(".nothing", slot).hidden = !nothing;
+      queue.set(slot, nothing || one.absent ? null : filled(one, shared ?? axis([one])));
+    });
+    group.parentElement.hidden = contents.every((one) => one.absent);
+    const details = $("details.numbers", group.parentElement);
+    const fill = () => details.open && $("div", details).replaceChildren(table(contents.filter((c) => !c.absent), slots.filter((s) => !s.hidden)));
+    details.ontoggle = fill;
+    fill();
+  }
+  work();
+}
+listeners.push(explore);

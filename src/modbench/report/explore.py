@@ -1,0 +1,145 @@
+"""What the page's script is given: the store's names, the charts' specifications, and the numbers, all as JSON."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+import vl_convert
+from markupsafe import Markup
+
+from modbench.analysis import model_title, random_baselines
+from modbench.core.names import CHECKPOINTS
+from modbench.core.quantities import METRICS, QUANTITIES, error_unit
+from modbench.figures.style import ModelStyle
+from modbench.report.charts import charts, marker_path
+from modbench.report.numbers import SHOWN, numbers
+from modbench.store.table import Tables
+
+LICENCE = "/* Vega, Vega-Lite, Vega-Embed: BSD-3-Clause, University of Washington Interactive Data Lab and others */"
+SCRIPTS = ("page.js", "explore.js", "matrices.js")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A chart's place on the page.
+
+    Attributes:
+        along: what is along x: `"rules"`, `"capacity"`, `"length"`, `"steps"` or `"runs"`.
+        which: position of the quantity in `SHOWN`; along lengths the scale of the inputs, along steps the number of
+            rules.
+        title: of the chart.
+    """
+
+    along: str
+    which: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """A setting in the terms of the page's controls: `family` is its architecture, `rest` what else it differs in."""
+
+    name: str
+    family: str
+    kind: str
+    rest: str
+    unit: str
+
+
+def named_settings(planned: pd.DataFrame, settings: Sequence[str]) -> list[Named]:
+    """The settings, taken apart.
+
+    Args:
+        planned: runs, with settings.
+        settings: in reporting order.
+    """
+    kinds = planned.drop_duplicates("setting").set_index("setting")["kind"].to_dict()
+    found = []
+    for setting in settings:
+        kind = str(kinds[setting])
+        family, _, rest = setting.partition(f" · {kind}")
+        found.append(Named(setting, family, kind, rest.removeprefix(" · "), error_unit(kind)))
+    return found
+
+
+def slots(rules: Sequence[int]) -> dict[str, list[Slot]]:
+    """All charts of the page, by the group that they stand in."""
+    errors = [(k, QUANTITIES[name].title) for k, name in enumerate(SHOWN) if name not in METRICS]
+    metrics = [(k, QUANTITIES[name].title) for k, name in enumerate(SHOWN) if name in METRICS]
+    return {
+        "errors": [Slot("rules", k, f"{title}, against rules") for k, title in errors],
+        "capacities": [Slot("capacity", k, f"{title}, against capacity") for k, title in errors],
+        "lengths": [
+            Slot("length", scale, f"Error against test length, {words}")
+            for scale, words in ((1.0, "inputs as in training"), (2.0, "inputs doubled"))
+        ],
+        "routing": [Slot("rules", k, title) for k, title in metrics],
+        "curves": [Slot("steps", R, f"{R} rules") for R in rules],
+        "runs": [Slot("runs", k, title) for k, title in errors + metrics],
+    }
+
+
+def shared_data(
+    tables: Tables,
+    planned: pd.DataFrame,
+    settings: Sequence[Named],
+    styles: dict[str, ModelStyle],
+    checkpoint: str,
+) -> dict[str, Any]:
+    """What all settings share."""
+    routed = set(planned.loc[planned["scores"] != "none", "model"])
+    places = {setting.name: place for place, setting in enumerate(settings)}
+    random = [
+        [places[setting], num_rules, SHOWN.index(quantity), mean]
+        for setting, num_rules, quantity, mean in random_baselines(tables).to_numpy().tolist()
+    ]
+    return {
+        "models": [
+            {"title": model_title(model), "colour": style.colour, "path": marker_path(style), "routed": model in routed}
+            for model, style in styles.items()
+        ],
+        "settings": [asdict(setting) for setting in settings],
+        "quantities": [{"title": QUANTITIES[name].title, "metric": name in METRICS} for name in SHOWN],
+        "checkpoint": CHECKPOINTS.index(checkpoint),
+        "random": random,
+        "charts": charts(styles),
+    }  # fmt: skip
+
+
+def setting_data(tables: Tables, settings: Sequence[Named], checkpoint: str) -> list[dict[str, Any]]:
+    """The numbers of every setting, in their order; see `modbench.report.numbers.Numbers`."""
+    found = {setting: vars(given) for setting, given in numbers(tables, checkpoint)}
+    return [found[setting.name] for setting in settings]
+
+
+def json_script(identity: str, content: Any) -> Markup:
+    """A script element that holds JSON; nothing in it can end the element."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return Markup('<script type="application/json" id="{}">{}</script>').format(identity, Markup(text))
+
+
+@cache
+def scripts() -> tuple[str, ...]:
+    """What runs on the page: Vega, Vega-Lite and Vega-Embed as the package vl-convert ships them, then our own."""
+    folder = files("modbench.report")
+    own = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
+    vega = vl_convert.javascript_bundle()  # pyright: ignore[reportCallIssue] - its stub wants what it does not
+    # Each in a block, so that no name of one is seen by the other.
+    texts = f"{LICENCE}\n{{\n{vega}\n}}", f'"use strict";\n{{\n{own}\n}}'
+    return tuple(text.replace("</script", "<\\/script") for text in texts)
+
+
+def content_policy(texts: Sequence[str]) -> str:
+    """A content security policy: nothing is fetched, and no script runs but these."""
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,121 @@
+// The page's state: what the reader has chosen. Everything that shows numbers listens to it.
+const $ = (selector, within = document) => within.querySelector(selector);
+const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+const read = (id) => JSON.parse($(`#${id}`).textContent);
+
+const store = read("store");
+const chosen = { setting: 0, rules: 0, capacity: 0, checkpoint: store.checkpoint, length: 0, hidden: new Set() };
+const listeners = [];
+const parsed = new Map();
+
+/** The numbers of the chosen setting, parsed when they are first asked for. */
+function numbers() {
+  if (!parsed.has(chosen.setting)) {
+    const data = read(`setting${chosen.setting}`);
+    data.rules = [...new Set(data.counts.map((row) => row[1]))].sort((a, b) => a - b);
+    data.capacities = [...new Set(data.counts.map((row) => row[2]))].sort((a, b) => a - b);
+    data.tested = [...new Set(data.lengths.map((row) => row[5]))].sort((a, b) => a - b);
+    parsed.set(chosen.setting, data);
+  }
+  return parsed.get(chosen.setting);
+}
+
+/** A number of a quantity as text. */
+function text(value, metric) {
+  if (value === null || value === undefined) return "none";
+  if (metric) return value.toFixed(2);
+  return store.settings[chosen.setting].unit === "%" ? `${value.toFixed(1)} %` : value.toPrecision(3);
+}
+
+/** Finished, failed and missing runs in words. */
+function runsInWords(done, failed, missing) {
+  const parts = [`${done.toLocaleString("en")} run${done === 1 ? "" : "s"}`];
+  if (failed) parts.push(`${failed.toLocaleString("en")} failed`);
+  if (missing) parts.push(`${missing.toLocaleString("en")} missing`);
+  return parts.join(", ");
+}
+
+const form = $("#choose");
+const picked = (name) => $(`input[name="${name}"]:checked`, form)?.value;
+
+/** Makes a choice among what there is: others cannot be picked, and what was picked moves if it is not there. */
+function offer(name, available, preferred) {
+  const inputs = $$(`input[name="${name}"]`, form);
+  for (const input of inputs) input.disabled = !available.includes(input.value);
+  const fieldset = $(`fieldset[data-name="${name}"]`, form);
+  if (fieldset) fieldset.hidden = inputs.filter((input) => !input.disabled).length < 2;
+  let current = inputs.find((input) => input.checked && !input.disabled);
+  if (!current && inputs.length) {
+    current = inputs.find((input) => input.value === preferred && !input.disabled) ?? inputs.find((i) => !i.disabled);
+    if (current) current.checked = true;
+  }
+  return current?.value;
+}
+
+function choose() {
+  const all = store.settings.map((setting, place) => ({ ...setting, place }));
+  const family = picked("family") ?? all[0].family;
+  const ofFamily = all.filter((setting) => setting.family === family);
+  const kind = offer("kind", ofFamily.map((s) => s.kind)) ?? ofFamily[0].kind;
+  const ofKind = ofFamily.filter((setting) => setting.kind === kind);
+  const rest = offer("rest", ofKind.map((s) => s.rest)) ?? ofKind[0].rest;
+  chosen.setting = (ofKind.find((setting) => setting.rest === rest) ?? ofKind[0]).place;
+  const data = numbers();
+  chosen.rules = Number(offer("rules", data.rules.map(String), String(data.rules.at(-1))) ?? data.rules.at(-1));
+  const capacity = offer("capacity", data.capacities.map(String), String(data.capacities[0]));
+  chosen.capacity = Number(capacity ?? data.capacities[0]);
+  chosen.checkpoint = Number(picked("checkpoint") ?? store.checkpoint);
+  chosen.length = Number(offer("length", ["0", ...data.tested.map(String)], "0") ?? 0);
+  if (data.tested.length < 2) chosen.length = 0;
+  for (const part of $$(".of-setting")) part.classList.toggle("off", !part.classList.contains(`s${chosen.setting}`));
+  for (const part of $$(".of-rules")) {
+    if (part.classList.contains(`r${chosen.rules}`)) part.classList.remove("unchosen");
+    else part.classList.add("unchosen");
+  }
+  for (const listener of listeners) listener();
+}
+
+/** The legend: a button for each model, pressed while its marks are shown. */
+function legend() {
+  const list = $("#legend");
+  if (!list) return;
+  for (const button of $$("button[data-model]", list)) {
+    button.addEventListener("click", () => {
+      const model = Number(button.dataset.model);
+      const shown = chosen.hidden.delete(model) || !chosen.hidden.add(model);
+      button.setAttribute("aria-pressed", String(shown));
+      for (const listener of listeners) listener();
+    });
+  }
+}
+
+/** Light, dark, or as the system has it; remembered where the browser lets a page remember. */
+function theme() {
+  const button = $("#theme");
+  const names = ["auto", "light", "dark"];
+  const show = (name) => {
+    if (name === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = name;
+    button.textContent = { auto: "◐ as the system", light: "☀ light", dark: "☾ dark" }[name];
+    button.value = name;
+  };
+  let kept = "auto";
+  try { kept = localStorage.getItem("modbench-theme") ?? "auto"; } catch { /* not allowed here: nothing is remembered */ }
+  show(names.includes(kept) ? kept : "auto");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const next = names[(names.indexOf(button.value) + 1) % names.length];
+    show(next);
+    try { localStorage.setItem("modbench-theme", next); } catch { /* the same */ }
+  });
+}
+
+function start() {
+  theme();
+  if (!form || !store.settings.length) return;
+  form.hidden = false;
+  form.addEventListener("change", choose);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  legend();
+  choose();
+}
