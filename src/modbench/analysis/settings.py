@@ -49,11 +49,14 @@ def with_settings(tables: Tables) -> Tables:
     runs = _distinct_runs(tables)
     setting, model = _families(runs), runs["model"]
     fields = pd.DataFrame([dict(_flatten(json.loads(spec))) for spec in runs["spec"]], index=runs.index)
-    groups = runs[[*FAMILY, *_AXES]].astype(object).where(runs[[*FAMILY, *_AXES]].notna(), "")
+    cells, families, models = (
+        runs.groupby(by, dropna=False, sort=False).ngroup()
+        for by in ([*FAMILY, *_AXES], FAMILY, [*FAMILY, "model"])
+    )
     for field in fields.columns.difference(list(_KNOWN), sort=False):
         values = fields[field]
         of_model = field.startswith("model.")
-        shown = _is_axis(groups, values, [*FAMILY, "model"] if of_model else FAMILY)
+        shown = _is_axis(values, cells, models if of_model else families)
         if field in _NEUTRAL:
             shown |= values != _NEUTRAL[field]
         shown &= values.notna()
@@ -110,14 +113,14 @@ def _families(runs: pd.DataFrame) -> pd.Series:
     return runs["architecture"].str.upper() + version + " · " + runs["kind"]
 
 
-def _is_axis(groups: pd.DataFrame, values: pd.Series, by: list[str]) -> pd.Series:
-    """For each run, whether the field takes several values where all that names a cell is equal, anywhere in `by`."""
+def _is_axis(values: pd.Series, cells: pd.Series, wholes: pd.Series) -> pd.Series:
+    """For each run, whether the field takes several values in one cell, in any cell of the whole that it belongs to."""
     # A field that a run does not have, such as an option left out, is a value too.
     text = values.astype(object).where(values.notna(), "").astype(str)
     if text.nunique() < 2:
         return pd.Series(False, index=values.index)
-    several = text.groupby([groups[name] for name in groups]).transform("nunique") > 1
-    return several.groupby([groups[name] for name in by]).transform("any")
+    codes = pd.Series(pd.factorize(text)[0], index=text.index).groupby(cells)
+    return (codes.transform("min") != codes.transform("max")).groupby(wholes).transform("any")
 
 
 def _flatten(table: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -1,5 +1,6 @@
 """Runs -> a long table of averages with intervals; failed and missing runs are counted, never averaged over."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -163,7 +164,5 @@ def _bounds(cards: Sequence[Quantity], group: pd.DataFrame) -> tuple[np.ndarray,
 
 
 def _counts(state: pd.Series) -> dict[str, int]:
-    return {
-        name: int((state == value).sum())
-        for name, value in zip(COUNTS, ("done", "failed", "missing"), strict=True)
-    }
+    found = Counter(state)
+    return {name: found[value] for name, value in zip(COUNTS, ("done", "failed", "missing"), strict=True)}

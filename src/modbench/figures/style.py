@@ -271,13 +271,19 @@ def points(axes: Axes, x: np.ndarray, rows: pd.DataFrame, style: ModelStyle) -> 
     bounded, absent = np.isfinite(low) & np.isfinite(high), ~np.isfinite(mean)
     colour, paper = style.hex, COLOURS["paper"]
     axes.plot(x, mean, color=colour, linestyle=style.dash, linewidth=1.2, alpha=0.85)
-    axes.vlines(x[bounded], low[bounded], high[bounded], color=colour, linewidth=1.5)
+    # Most panels have marks of one kind, and what is empty costs as much to draw as what is not.
+    if bounded.any():
+        axes.vlines(x[bounded], low[bounded], high[bounded], color=colour, linewidth=1.5)
     for where, face, edge in ((bounded, colour, paper), (~bounded, paper, colour)):
-        axes.plot(x[where], mean[where], linestyle="none", marker=style.marker, mfc=face, mec=edge, mew=0.7)
-    axes.plot(
-        x[absent], np.full(absent.sum(), 0.03), linestyle="none", marker="x", color=colour, mew=1.4,
-        transform=axes.get_xaxis_transform(),
-    )  # fmt: skip
+        if where.any():
+            axes.plot(
+                x[where], mean[where], linestyle="none", marker=style.marker, mfc=face, mec=edge, mew=0.7
+            )
+    if absent.any():
+        axes.plot(
+            x[absent], np.full(absent.sum(), 0.03), linestyle="none", marker="x", color=colour, mew=1.4,
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
 
 
 def label_room(labels: Sequence[str]) -> float:
