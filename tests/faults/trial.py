@@ -36,16 +36,18 @@ seed = [0, 1]
 RUNS_OF_SWEEP = 36
 DRIVER = """
 import resource, sys
-from faults.uneven import uneven
+from faults import uneven
 from modbench.cli import running
 from modbench.cli.app import main
 from modbench.sweep.processes import Processes
 
+group = getattr(uneven, sys.argv.pop(1))
 if limit := int(sys.argv.pop(1)):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-running.make_executor = lambda name, workers: Processes(2, uneven)
+running.make_executor = lambda name, workers: Processes(2, group)
 main()
 """
+RUN = ["run", "swept.toml", "--out", "store", "--quiet"]
 ENDS = 120.0
 """Seconds after which a command that does not end is a failure of the suite."""
 
@@ -57,12 +59,13 @@ class Driver:
         folder: with the sweep file; the store is `store` in it.
         file_limit: bytes that a file may have; 0 is any number.
         memory: see `uneven.MEMORY`.
+        group: a function of `uneven`: what stands in for training.
     """
 
-    def __init__(self, folder: Path, file_limit: int = 0, memory: Path | None = None):
+    def __init__(self, folder: Path, file_limit: int = 0, memory: Path | None = None, group: str = "uneven"):
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, str(file_limit), "run", "swept.toml", "--out", "store", "--quiet"],
+            [sys.executable, "-c", DRIVER, group, str(file_limit), *RUN],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(TESTS), "FAULTS_MEMORY": str(memory or "")},
             stdout=self._said,
