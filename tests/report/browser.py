@@ -1,0 +1,67 @@
+"""A real browser for the page's tests: Debian's Chromium, driven by Playwright; tests are skipped where it is not."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Error, sync_playwright
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+             "--disable-sync", "--no-first-run"]  # fmt: skip
+PATIENCE = 60_000
+"""Milliseconds: how long a busy machine may take."""
+
+
+@dataclass
+class Seen:
+    """An open page, and what it did that it should not."""
+
+    page: object
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def settled(self):
+        """Waits until every chart is drawn."""
+        self.page.wait_for_selector('html[data-ready="true"]', state="attached", timeout=PATIENCE)
+        return self.page
+
+    def choose(self, name, value):
+        """Presses one of the page's controls, as a reader does."""
+        self.page.locator(f'#choose label:has(input[name="{name}"][value="{value}"])').click()
+        return self.settled()
+
+
+@contextmanager
+def browser():
+    """Starts Chromium; skips the test where there is none."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium, or set CHROMIUM)")
+    with sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        except Error as error:
+            pytest.skip(f"Chromium does not start here: {str(error).splitlines()[0]}")
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+@contextmanager
+def opened(chromium, path: Path, *, width=1280, height=900, scheme="light"):
+    """Opens a page that was written."""
+    context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page = context.new_page()
+    seen = Seen(page)
+    page.on("console", lambda message: seen.complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: seen.complaints.append(f"error: {error}"))
+    page.on("request", lambda request: seen.requests.append(request.url))
+    try:
+        page.goto(path.as_uri(), timeout=PATIENCE)
+        yield seen
+    finally:
+        context.close()

@@ -1,0 +1,261 @@
+"""The page in a real browser: quiet, alone, quick to show itself, and every control changes what it should."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+import synthetic_results
+from modbench.report import write_report
+from modbench.report.explore import content_policy, json_script
+from report.browser import browser, opened
+
+BARS = '.slot[data-along="rules"] svg .mark-rule.role-mark line'
+MARKUP = "<img src=x onerror=alert(1)></script><script>alert(2)</script>" + 60 * "long "
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """A page of two architectures, both kinds, and two capacities of one of them; some runs failed or missing."""
+    mlp = synthetic_results.specs(
+        kinds=("regression", "classification"), rules=(2, 4), task_seeds=range(2), widths=(32, 64)
+    )
+    rnn = synthetic_results.specs(synthetic_results.FAMILIES[3:], rules=(2,), task_seeds=range(2))
+    tables = synthetic_results.tables(
+        tmp_path_factory.mktemp("page") / "store",
+        [*mlp, *rnn],
+        failed=lambda s: s.seed == 1 and s.task.task_seed == 1 and s.model.name == "modular",
+        missing=lambda s: s.model.name == "modular-op" and s.task.num_rules == 4,
+        points=5,
+    )
+    return write_report(tables, tmp_path_factory.mktemp("page") / "report.html")
+
+
+@pytest.fixture
+def seen(chromium, path):
+    with opened(chromium, path) as found:
+        found.settled()
+        yield found
+        assert found.complaints == []
+        assert found.requests == [path.as_uri()]
+
+
+def marks(page, along, which, model=None):
+    """The texts of the marks of a chart, from their labels: one per model and place."""
+    slot = page.locator(f'.slot[data-along="{along}"][data-which="{which}"]')
+    labels = [
+        one.get_attribute("aria-label") for one in slot.locator("svg .mark-symbol path[aria-label]").all()
+    ]
+    return [label for label in labels if model is None or f"Model: {model};" in f"{label};"]
+
+
+def test_the_first_view_is_there_within_three_seconds(seen):
+    times = seen.page.evaluate("performance.getEntriesByType('paint').map(entry => entry.startTime)")
+    assert times
+    assert max(times) < 3000
+    assert seen.page.locator("h1").is_visible()
+
+
+def test_a_mark_says_its_value_interval_and_runs(seen):
+    (label,) = [text for text in marks(seen.page, "rules", 0, "Modular") if "rules: 2;" in text]
+    assert seen.page.locator(BARS).count() > 0
+    value, low, high = re.search(r"Value: ([\d.]+); Interval: ([\d.]+) to ([\d.]+) \(95 %\)", label).groups()
+    assert float(low) < float(value) < float(high)
+    assert "Runs: 6 runs, 2 failed; 2 task seeds x 2 seeds" in label
+    slot = seen.page.locator('.slot[data-along="rules"][data-which="0"]')
+    slot.scroll_into_view_if_needed()
+    slot.locator("svg .mark-symbol path").first.hover()
+    tooltip = seen.page.locator("#vg-tooltip-element.visible")
+    tooltip.wait_for()
+    assert "Interval" in tooltip.inner_text()
+
+
+def test_controls_choose_what_the_charts_show(seen):
+    page = seen.page
+    before = marks(page, "rules", 0)
+    seen.choose("capacity", 64)
+    narrow = marks(page, "rules", 0)
+    assert len(narrow) == len(before)
+    assert narrow != before
+    seen.choose("kind", "classification")
+    assert all(" %" in label for label in marks(page, "rules", 0))
+    seen.choose("rules", 2)
+    assert {re.search(r"Model: ([^;]+)", label)[1] for label in marks(page, "runs", 0)} == {
+        "Monolithic", "Modular", "Modular-op", "GT-Modular",
+    }  # fmt: skip
+    seen.choose("rules", 4)
+    assert not marks(page, "runs", 0, "Modular-op")  # its runs with four rules are missing
+    assert page.locator('.slot[data-along="length"]').first.is_hidden()
+    assert page.locator('fieldset[data-name="length"]').is_hidden()
+
+
+def test_what_another_architecture_lacks_cannot_be_chosen_and_lengths_can(seen):
+    page = seen.choose("family", "RNN")
+    assert page.locator('fieldset[data-name="kind"]').is_hidden()
+    assert page.locator('fieldset[data-name="capacity"]').is_hidden()
+    assert marks(page, "length", 1.0)
+    reported = marks(page, "rules", 1)
+    seen.choose("length", 10)
+    assert marks(page, "rules", 1) != reported
+    assert page.locator(".score:visible h3").all_inner_texts() == ["RNN · regression, 2 rules"]
+
+
+def test_the_checkpoint_can_be_chosen(chromium, tmp_path):
+    tables = synthetic_results.tables(tmp_path / "store", synthetic_results.specs(rules=(2,)), points=3)
+    runs = tables.runs.copy()
+    runs.loc[runs["checkpoint"] == "best", "error_id"] = 0.5
+    page = write_report(replace(tables, runs=runs), tmp_path / "report.html")
+    with opened(chromium, page) as seen:
+        assert not any("Value: 0.500" in label for label in marks(seen.settled(), "rules", 0))
+        assert all("Value: 0.500" in label for label in marks(seen.choose("checkpoint", 1), "rules", 0))
+
+
+def test_the_legend_hides_a_model_and_shows_it_again(seen):
+    page, button = seen.page, seen.page.locator('#legend button[data-model="1"]')
+    assert marks(page, "rules", 0, "Modular")
+    button.focus()
+    page.keyboard.press("Enter")
+    seen.settled()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert not marks(page, "rules", 0, "Modular")
+    assert marks(page, "rules", 0, "Modular-op")
+    assert "Modular" not in page.locator("#browser h4").all_inner_texts()
+    button.click()
+    seen.settled()
+    assert marks(page, "rules", 0, "Modular")
+
+
+def test_the_keyboard_chooses(seen):
+    page = seen.page
+    page.locator('input[name="rules"]:checked').focus()
+    page.keyboard.press("ArrowLeft")
+    seen.settled()
+    assert page.locator('input[name="rules"]:checked').get_attribute("value") == "2"
+    assert page.locator(".score:visible h3").inner_text().endswith("2 rules")
+
+
+def test_matrices_can_be_leafed_through(seen):
+    page = seen.choose("rules", 2)
+    cards = page.locator(".matrix-card")
+    assert page.locator("#browser h4").all_inner_texts() == ["Modular", "Modular-op", "GT-Modular"]
+    given = cards.nth(2)
+    assert given.locator("dd").all_inner_texts()[2:] == ["0.00"] * 3 + given.locator("dd").all_inner_texts()[
+        5:6
+    ] + ["0.00"]
+    pixels = given.locator("canvas.large").evaluate(
+        "canvas => [...canvas.getContext('2d').getImageData(0, 0, 2, 2).data].filter((_, k) => k % 4 === 0)"
+    )
+    assert pixels == [6, 255, 255, 6]  # the reds of a perfect diagonal, deep blue on white
+    label = cards.first.locator("canvas.large").get_attribute("aria-label")
+    assert label.startswith("Modular, task seed 0, seed 0: Error, in distribution")
+    page.locator("#run-after").click()
+    page.locator('canvas.large[aria-label^="Modular, task seed 0, seed 1:"]').wait_for()
+    page.select_option("#run-task", "1")
+    page.get_by_text("No matrix of task seed 1, seed 1").wait_for()  # that run of Modular failed
+    page.locator('[data-run="2-0-0"]').click()
+    page.locator('canvas.large[aria-label^="Modular-op, task seed 0, seed 0:"]').wait_for()
+    assert page.locator('[data-run="2-0-0"]').get_attribute("aria-pressed") == "true"
+
+
+def test_the_numbers_can_be_read_as_a_table(seen):
+    details = seen.page.locator("#explore details.numbers").first
+    details.locator("summary").click()
+    rows = details.locator("tr")
+    assert rows.first.inner_text().split("\t")[:4] == ["Figure", "Model", "At", "Value"]
+    assert rows.count() > 8
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_follows_the_system_and_its_switch(chromium, path, scheme):
+    paper = {"light": "rgb(255, 255, 254)", "dark": "rgb(20, 24, 29)"}
+    with opened(chromium, path, scheme=scheme) as seen:
+        page = seen.settled()
+        colour = "getComputedStyle(document.body).backgroundColor"
+        assert page.evaluate(colour) == paper[scheme]
+        shown = [scheme]
+        for _ in range(3):
+            page.locator("#theme").click()
+            shown.append(next(name for name, value in paper.items() if value == page.evaluate(colour)))
+        assert shown == [scheme, "light", "dark", scheme]
+        fill = page.locator("svg .mark-symbol path").first.evaluate("mark => getComputedStyle(mark).fill")
+        assert fill != "none"
+        page.emulate_media(media="print")
+        assert page.evaluate(colour) == paper["light"]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_nothing_sticks_out_at_any_width(chromium, path, width):
+    with opened(chromium, path, width=width) as seen:
+        page = seen.settled()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert all(
+            box["width"] <= width
+            for box in (one.bounding_box() for one in page.locator(".plot svg").all())
+            if box
+        )
+
+
+@pytest.mark.parametrize("case", ["empty", "failed", "one model", "one seed", "most missing", "markup"])
+def test_stores_with_little_or_odd_content(chromium, tmp_path, case):
+    runs = {
+        "empty": [],
+        "one model": synthetic_results.specs(models=("monolithic",)),
+        "one seed": synthetic_results.specs(rules=(2, 4), task_seeds=[0], seeds=[0]),
+        "most missing": synthetic_results.specs(rules=(2, 4), task_seeds=range(5), seeds=range(5)),
+    }.get(case, synthetic_results.specs(rules=(2,)))
+    tables = synthetic_results.tables(
+        tmp_path / "store",
+        runs,
+        failed=lambda s: case == "failed",
+        missing=lambda s: (
+            case == "most missing" and (s.seed, s.task.task_seed, s.model.name) != (0, 0, "modular")
+        ),
+        points=3,
+    )
+    if case == "markup":
+        renamed = {
+            part: getattr(tables, part).assign(
+                model=getattr(tables, part)["model"].replace({"modular-op": MARKUP})
+            )
+            for part in ("runs", "curves", "performance", "activations", "missing")
+        }
+        tables = replace(tables, **renamed)
+    path = write_report(tables, tmp_path / "report.html", {"title": MARKUP} if case == "markup" else None)
+    with opened(chromium, path, width=400) as seen:
+        if case != "empty":
+            seen.settled()
+        assert seen.complaints == []
+        assert seen.requests == [path.as_uri()]
+        page = seen.page
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        if case == "empty":
+            assert page.locator("#choose").count() == 0
+        if case == "failed":
+            assert page.locator("#explore").count() == 0
+        if case == "one model":
+            assert page.get_by_text("No finished run of a modular model to show.").is_visible()
+            assert {re.search(r"Model: ([^;]+)", label)[1] for label in marks(page, "rules", 0)} == {
+                "Monolithic"
+            }
+        if case == "one seed":
+            assert all("Interval: none: one task seed and seed" in label for label in marks(page, "rules", 0))
+            assert len(marks(page, "rules", 0)) == 8
+            assert page.locator(BARS).count() == 0
+        if case == "most missing":
+            assert any("1 run, 24 missing" in label for label in marks(page, "rules", 0, "Modular"))
+        if case == "markup":
+            assert MARKUP.strip() in " ".join(page.locator("h1").inner_text().split())
+            assert any(MARKUP[:40] in label for label in marks(page, "rules", 0))
+            assert page.locator("img").count() == 0
+
+
+def test_no_other_script_may_run_and_data_cannot_end_its_element():
+    assert "unsafe-eval" not in content_policy(["a"])
+    assert "'sha256-ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs='" in content_policy(["a"])
+    assert json_script("x", ["</script><!--"]).count("<") == 2
