@@ -94,12 +94,9 @@ def _rnn(spec, model, weights):
             return Linear(jnp.asarray(weight.reshape(-1, 4 * width)), jnp.asarray(bias.reshape(-1)))
 
         return eqx.tree_at(lambda m: [m.from_input, m.from_hidden], model, [cell("ih"), cell("hh")])
-    modules = spec.model.num_modules
 
     def cells(name):
-        weight = weights[f"rnn.{name}.weight"].T  # modules, then blocks; ours are blocks, then modules
-        blocks = weight.reshape(weight.shape[0], modules, 4, -1).swapaxes(1, 2)
-        return Linear(jnp.asarray(blocks.reshape(weight.shape)), None)
+        return Linear(jnp.asarray(weights[f"rnn.{name}.weight"].T), None)
 
     model = eqx.tree_at(lambda m: [m.from_input, m.from_hidden], model, [cells("i2h"), cells("h2h")])
     if "rnn.scorer.1.w" in weights:

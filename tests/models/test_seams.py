@@ -114,17 +114,22 @@ def test_noise_is_for_training_and_differs_everywhere(architecture, scores):
     assert len(np.unique(first[..., 0])) == rule.size
 
 
-def plain_recurrence(step, params, weights, inputs, learned=None, given=None, apart=False):
+def plain_recurrence(step, params, weights, inputs, learned=None, given=None, plan=None, apart=False):
     """What `recur` computes, as a loop that JAX differentiates itself."""
 
     def forward(state, now):
-        x, *rest = now
-        drives = weights.from_input.T @ x, weights.from_hidden.T @ state[0]
+        x, learned, given, plan = now
+        rest = (learned, given)
+        if plan is None:
+            drives = weights.from_input.T @ x, weights.from_hidden.T @ state[0]
+        else:
+            own = [weight[plan.module] for weight in weights]
+            drives = [jnp.einsum("eb,bek->kb", s, w) for s, w in zip((x, state[0]), own, strict=True)]
         hidden, cell, seen = step(params, drives if apart else (sum(drives),), state[1], *rest)
         return (hidden, cell), (hidden, seen)
 
-    start = jnp.zeros((weights.from_hidden.shape[0], inputs.shape[2]))
-    return jax.lax.scan(forward, (start, start), (inputs, learned, given))[1]
+    start = jnp.zeros((weights.from_hidden.shape[-2], inputs.shape[2]))
+    return jax.lax.scan(forward, (start, start), (inputs, learned, given, plan))[1]
 
 
 @pytest.mark.parametrize(
@@ -133,6 +138,7 @@ def plain_recurrence(step, params, weights, inputs, learned=None, given=None, ap
         {"name": "monolithic"},
         {"name": "modular"},
         {"name": "modular-op"},
+        {"name": "gt-modular"},
         {"scores": "separate", "gates": "top-k", "gate_options": {"k": 2}},
         {"scores": "loudest", **OWN["loudest"]},
     ],

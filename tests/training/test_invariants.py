@@ -58,8 +58,11 @@ class TestCompanions:
     def test_other_widths_agree_to_float_tolerance_over_20_steps(self, architecture):
         first, second, third = runs(architecture)
         wide, alone = trained([first, second, third], 3)[0], trained([first], 1)[0]
-        for x, y in zip(jax.tree.leaves(wide.params), jax.tree.leaves(alone.params), strict=True):
-            np.testing.assert_allclose(x, y, atol=2e-4)
+        pairs = zip(jax.tree.leaves(wide.params), jax.tree.leaves(alone.params), strict=True)
+        apart = np.concatenate([np.abs(x - y).ravel() for x, y in pairs])
+        # Adam makes part of a step of a gradient that is nothing but rounding, so few weights may differ by that.
+        assert np.quantile(apart, 0.99) < 1e-5
+        assert apart.max() < 0.1 * first.train.learning_rate
 
 
 def without_seconds(results):

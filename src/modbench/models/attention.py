@@ -41,15 +41,16 @@ def _attend(query: Array, key: Array, value: Array, mask: Array) -> Array:
 
 def _attend_forward(query: Array, key: Array, value: Array, mask: Array) -> tuple[Array, tuple[Array, ...]]:
     logits = _similarities(query, key) / math.sqrt(query.shape[1])
-    weights = jax.nn.softmax(logits + jnp.broadcast_to(mask[None, :, :, None], logits.shape), axis=2)
+    logits = logits + jnp.broadcast_to(mask[None, :, :, None], logits.shape)
+    weights = jax.nn.softmax(logits, axis=2)
     return _weighted(weights, value), (query, key, value, weights)
 
 
 def _attend_backward(remembered: tuple[Array, ...], gradient: Array) -> tuple[Array, Array, Array, None]:
     query, key, value, weights = remembered
     d_weights = _similarities(gradient, value)
-    d_logits = weights * (d_weights - (weights * d_weights).sum(axis=2, keepdims=True))
-    d_logits = d_logits / math.sqrt(query.shape[1])
+    mean = (weights * d_weights).sum(axis=2, keepdims=True)
+    d_logits = weights * (d_weights - mean) / math.sqrt(query.shape[1])
     asked = d_logits.swapaxes(1, 2)
     d_value = _weighted(weights.swapaxes(1, 2), gradient)
     return _weighted(d_logits, key), _weighted(asked, query), d_value, None

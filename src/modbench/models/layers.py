@@ -9,13 +9,17 @@ last, as is usual.
 Axes: i inputs, o outputs, M modules; the others are arbitrary.
 """
 
+import functools
 import math
+import operator
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from modbench.models.grouped import Dispatch, grouped_product
 
 
 def uniform(random: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Float[Array, "..."]:
@@ -73,6 +77,11 @@ def _columns_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[A
 
 
 _columns.defvjp(_columns_forward, _columns_backward)
+
+
+def add_modules(x: Float[Array, "M ..."]) -> Float[Array, "..."]:
+    """The sum over modules, term by term: XLA's CPU compiler takes several times longer for one over a leading axis."""
+    return functools.reduce(operator.add, (x[m] for m in range(x.shape[0])))
 
 
 def add_leading_bias(x: Float[Array, "o ..."], bias: Float[Array, " o"] | None) -> Float[Array, "o ..."]:
@@ -154,6 +163,10 @@ class FanOut(eqx.Module):
         y = leading_product(x, self.weight.reshape(inputs, modules * outputs))
         return add_leading_bias(y.reshape(modules, outputs, *x.shape[1:]), self.bias)
 
+    def of_own_module(self, x: Float[Array, "i n"], plan: Dispatch) -> Float[Array, "o n"]:
+        """Applies to each example the map of its own module."""
+        return _of_own_module(x, self.weight.swapaxes(0, 1), self.bias, plan)
+
 
 class PerModule(eqx.Module):
     """One linear map per module, each reading its own input."""
@@ -180,6 +193,10 @@ class PerModule(eqx.Module):
         y = _columns(x.reshape(*x.shape[:2], -1), self.weight)
         return add_leading_bias(y.reshape(*y.shape[:2], *x.shape[2:]), self.bias)
 
+    def of_own_module(self, x: Float[Array, "i n"], plan: Dispatch) -> Float[Array, "o n"]:
+        """Applies to each example the map of its own module."""
+        return _of_own_module(x, self.weight, self.bias, plan)
+
     def mix(self, x: Float[Array, "M i ..."], gates: Float[Array, "M ..."]) -> Float[Array, "o ..."]:
         """The gate-weighted sum of the modules' outputs, sum_m p_m (x_m W_m + b_m).
 
@@ -189,3 +206,13 @@ class PerModule(eqx.Module):
         gated = (x * gates[:, None]).reshape(modules * inputs, *x.shape[2:])
         mixed = leading_product(gated, self.weight.reshape(modules * inputs, outputs))
         return mixed if self.bias is None else mixed + leading_product(gates, self.bias)
+
+
+def _of_own_module(
+    x: Float[Array, "i n"], weight: Float[Array, "M i o"], bias: Float[Array, "M o"] | None, plan: Dispatch
+) -> Float[Array, "o n"]:
+    y = grouped_product(x, weight, plan)
+    # The bias by a product with the one-hot code, whose gradient is one too; that of picking would be a scatter.
+    return (
+        y if bias is None else y + leading_product(jax.nn.one_hot(plan.module, bias.shape[0], axis=0), bias)
+    )

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, Key
 from modbench.core.spec import RunSpec
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
+from modbench.models.grouped import dispatch
 from modbench.models.layers import FanOut, PerModule, TwoLayer, leading_product
 from modbench.models.routing import Modules, Router, Seen, Sizes
 
@@ -113,6 +114,10 @@ class MlpModular(Model):
         del length
         code = rule_code(rule, self.num_rules)
         encoded, rule_features = self.ends.encode(inputs, code)
+        if self.router.selects_by_rule:
+            plan = dispatch(rule, self.num_rules)
+            mixed = self.out.of_own_module(jax.nn.relu(self.hidden.of_own_module(encoded, plan)), plan)
+            return Output(self.ends.decode.leading(mixed)[0], code)
         features = jax.nn.relu(self.hidden.leading(encoded))
         modules = Modules((features,), lambda: self.out.leading(features))
         gates = self.router(Seen(code, rule_features.T, inputs, modules), key)

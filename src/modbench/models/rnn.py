@@ -1,8 +1,10 @@
 """RNN bodies: an LSTM, or M LSTM cells that share one state and are mixed at every step (PAPER section 3).
 
 Features lead and examples come last, as `recurrence` wants them. Axes: B sequences, N steps, M modules, h hidden
-width. The gate blocks of a cell are in the order i, f, o, g; a cell map has blocks x modules x h outputs.
+width. The gate blocks of a cell are in the order i, f, o, g; a cell map has modules x blocks x h outputs.
 """
+
+import functools
 
 import equinox as eqx
 import jax
@@ -13,7 +15,8 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from modbench.core.spec import RunSpec
 from modbench.models import sizing
 from modbench.models.base import Model, Output
-from modbench.models.layers import Linear, TwoLayer, uniform
+from modbench.models.grouped import dispatch
+from modbench.models.layers import Linear, TwoLayer, add_modules, uniform
 from modbench.models.recurrence import Weights, recur
 from modbench.models.routing import Modules, Router, Seen, Sizes
 
@@ -54,14 +57,23 @@ def _sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def _cell(
-    blocks: Float[Array, "4 ... B"], cell: Float[Array, "h B"]
-) -> tuple[Float[Array, "... B"], Float[Array, "... B"]]:
+    blocks: Float[Array, "... 4 h B"], cell: Float[Array, "h B"]
+) -> tuple[Float[Array, "... h B"], Float[Array, "... h B"]]:
     """The LSTM equations: c' = f c + i g, h' = o tanh(c')."""
     # Split, not indexed: the gradient is then one array put together, where indexing pads and adds four.
-    i, f, o, g = (jnp.squeeze(block, 0) for block in jnp.split(blocks, BLOCKS))
+    i, f, o, g = (jnp.squeeze(block, -3) for block in jnp.split(blocks, BLOCKS, axis=-3))
     i, f, o = _sigmoid(i), _sigmoid(f), _sigmoid(o)
-    cell = f * jnp.broadcast_to(cell, f.shape) + i * jnp.tanh(g)
+    if f.ndim > cell.ndim:
+        cell = _shared(cell, f.shape[0])
+    cell = f * cell + i * jnp.tanh(g)
     return o * jnp.tanh(cell), cell
+
+
+def _cell_map(random: np.random.Generator, inputs: int, modules: int, hidden: int) -> Linear:
+    """The cells' maps side by side. They are drawn blocks first, as they always were: equal seeds, equal weights."""
+    weight = Linear.create(random, inputs, BLOCKS * modules * hidden, bias=False).weight
+    by_module = weight.reshape(inputs, BLOCKS, modules, hidden).swapaxes(1, 2)
+    return Linear(by_module.reshape(inputs, -1), None)
 
 
 class RnnMonolithic(Model):
@@ -133,8 +145,8 @@ class RnnModular(Model):
         )
         return cls(
             _Ends.create(random, spec, hidden),
-            Linear.create(random, e, 4 * modules * hidden, bias=False),
-            Linear.create(random, hidden, 4 * modules * hidden, bias=False),
+            _cell_map(random, e, modules, hidden),
+            _cell_map(random, hidden, modules, hidden),
             Router.create(random, spec.model, sizes),
         )
 
@@ -151,9 +163,28 @@ class RnnModular(Model):
         code = jax.nn.one_hot(rule.T, self.ends.rules)
         seen = Seen(code, None, inputs.swapaxes(0, 1))
         weights = Weights(self.from_input.weight, self.from_hidden.weight)
+        encoded = self.ends.encode_steps(inputs, rule)
+        if self.router.selects_by_rule:
+            return Output(
+                self.ends.decode_steps(self._run_own_module(weights, encoded, rule)), code.swapaxes(0, 1)
+            )
         run = self._run_then_route if self.router.reads_modules else self._route_then_run
-        hidden, gates = run(weights, self.ends.encode_steps(inputs, rule), seen, key)
+        hidden, gates = run(weights, encoded, seen, key)
         return Output(self.ends.decode_steps(hidden), gates.swapaxes(0, 1))
+
+    def _run_own_module(
+        self, weights: Weights, encoded: Float[Array, "N E B"], rule: Int[Array, "B N"]
+    ) -> Float[Array, "N h B"]:
+        """Each example runs the cell of its rule alone."""
+        rules = self.ends.rules
+        plan = jax.vmap(dispatch, in_axes=(0, None))(rule.T, rules)
+        own = Weights(*(weight.reshape(weight.shape[0], rules, -1).swapaxes(0, 1) for weight in weights))
+
+        def step(params: None, drives: tuple[Array], cell: Array, learned: None, given: None) -> tuple:
+            del params, learned, given
+            return *_cell(drives[0].reshape(BLOCKS, *cell.shape), cell), None
+
+        return recur(step, None, own, encoded, plan=plan)[0]
 
     def _route_then_run(
         self, weights: Weights, encoded: Float[Array, "N E B"], seen: Seen, key: Key[Array, ""] | None
@@ -163,7 +194,7 @@ class RnnModular(Model):
 
         def step(params: None, drives: tuple[Array], cell: Array, gates: Array, given: None) -> tuple:
             del params, given
-            return *_mixed(*_cell(drives[0].reshape(BLOCKS, -1, *cell.shape), cell), gates), None
+            return *_mixed(*_cell(drives[0].reshape(-1, BLOCKS, *cell.shape), cell), gates), None
 
         hidden, _ = recur(step, None, weights, encoded, gates.swapaxes(1, 2))
         return hidden, gates
@@ -180,13 +211,10 @@ class RnnModular(Model):
         ) -> tuple:
             del learned
             code, inputs, key = given
-            shape = (BLOCKS, -1, *cell.shape)
-            from_input, from_hidden = (drive.reshape(shape) for drive in drives)
-            hidden, new_cell = _cell(from_input + from_hidden, cell)
+            hidden, new_cell = _cell((drives[0] + drives[1]).reshape(-1, BLOCKS, *cell.shape), cell)
             # Of every module the blocks of the one product, then those of the other.
             features = tuple(
-                jax.nn.relu(drive.swapaxes(0, 1)).reshape(hidden.shape[0], -1, hidden.shape[-1])
-                for drive in (from_input, from_hidden)
+                jax.nn.relu(drive.reshape(hidden.shape[0], -1, drive.shape[-1])) for drive in drives
             )
             seen = Seen(code, None, inputs, Modules(features, lambda: hidden))
             gates = eqx.combine(params, router)(seen, key)
@@ -196,9 +224,42 @@ class RnnModular(Model):
         return recur(step, params, weights, encoded, given=given, apart=True)
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _shared(cell: Float[Array, "h B"], modules: int) -> Float[Array, "M h B"]:
+    """The cell state that every module reads."""
+    return jnp.broadcast_to(cell, (modules, *cell.shape))
+
+
+def _shared_forward(cell: Array, modules: int) -> tuple[Array, None]:
+    return _shared(cell, modules), None
+
+
+def _shared_backward(modules: int, remembered: None, gradient: Array) -> tuple[Array]:
+    del modules, remembered
+    return (add_modules(gradient),)
+
+
+_shared.defvjp(_shared_forward, _shared_backward)
+
+
+@jax.custom_vjp
 def _mixed(
     hidden: Float[Array, "M h B"], cell: Float[Array, "M h B"], gates: Float[Array, "M B"]
 ) -> tuple[Float[Array, "h B"], Float[Array, "h B"]]:
     """The gate-weighted sums over modules."""
+    weights = jnp.broadcast_to(gates[:, None], hidden.shape)
+    return add_modules(weights * hidden), add_modules(weights * cell)
+
+
+def _mixed_forward(hidden: Array, cell: Array, gates: Array) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
+    return _mixed(hidden, cell, gates), (hidden, cell, gates)
+
+
+def _mixed_backward(modules: tuple[Array, ...], gradients: tuple[Array, Array]) -> tuple[Array, ...]:
+    hidden, cell, gates = modules
+    d_hidden, d_cell = (jnp.broadcast_to(gradient, hidden.shape) for gradient in gradients)
     weights = gates[:, None]
-    return (weights * hidden).sum(axis=0), (weights * cell).sum(axis=0)
+    return weights * d_hidden, weights * d_cell, (d_hidden * hidden + d_cell * cell).sum(axis=1)
+
+
+_mixed.defvjp(_mixed_forward, _mixed_backward)

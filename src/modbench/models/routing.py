@@ -11,6 +11,9 @@ them, so each works for all three architectures::
 Axes: leading axes are arbitrary (B examples; B, N tokens; B at one RNN step); M modules, R rules.
 """
 
+import functools
+import itertools
+import operator
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
@@ -92,15 +95,12 @@ class Seen(NamedTuple):
         return self._modules.outputs().T.swapaxes(-1, -2)
 
     def weigh_features(self, weight: Float[Array, "M f"]) -> Float[Array, "... M"]:
-        """Each module's weighted sum of its own features: a product per module in one pass over what there is."""
-        total, start = None, 0
-        for part in self._modules.features:
-            own = weight[:, start : start + part.shape[1]]
-            own = jnp.broadcast_to(own.reshape(*own.shape, *[1] * (part.ndim - 2)), part.shape)
-            total = part * own if total is None else total + part * own
-            start += part.shape[1]
-        assert total is not None
-        return total.sum(axis=1).T
+        """Each module's weighted sum of its own features."""
+        parts = self._modules.features
+        ends = list(itertools.accumulate(part.shape[1] for part in parts))
+        own = jnp.split(weight, ends[:-1], axis=1)
+        sums = [jnp.einsum("mf,mf...->m...", w, part) for w, part in zip(own, parts, strict=True)]
+        return functools.reduce(operator.add, sums).T
 
     @property
     def _modules(self) -> Modules:
@@ -190,6 +190,11 @@ class Router(eqx.Module):
     def reads_modules(self) -> bool:
         """Whether the modules must have run before the gates are known."""
         return type(self.scores).reads_modules
+
+    @property
+    def selects_by_rule(self) -> bool:
+        """Whether each example has one module with gate 1, that of its rule: no other module needs to run."""
+        return isinstance(self.scores, Oracle) and isinstance(self.gates, Softmax)
 
     def __call__(self, seen: Seen, key: Key[Array, ""] | None = None) -> Float[Array, "... M"]:
         """The gates of what is seen."""

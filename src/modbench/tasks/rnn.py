@@ -3,6 +3,8 @@
 Axes: B sequences, N steps, R rules, d state width, o lags (the Markov order).
 """
 
+import functools
+import operator
 from typing import NamedTuple
 
 import equinox as eqx
@@ -63,7 +65,7 @@ class Rnn(Task):
         def step(past: Float[Array, "od B"], now: tuple) -> tuple[Float[Array, "od B"], Float[Array, "d B"]]:
             code, x = now
             every = (maps @ jnp.concatenate([past, x])).reshape(rules, d, -1)
-            state = (code[:, None] * every).sum(axis=0)
+            state = functools.reduce(operator.add, (code[r, None] * every[r] for r in range(rules)))
             return jnp.concatenate([state, past[:-d]]), state
 
         start = jnp.zeros((order * d, inputs.shape[0]), inputs.dtype)
