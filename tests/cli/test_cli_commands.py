@@ -168,7 +168,9 @@ def test_status_of_a_planned_sweep_waits(command, training):
 def test_watching_ends_when_all_is_done(command, training):
     command("run", "small.toml", "--quiet")
     result = command("status", "results/small", "--watch")
-    assert result.stdout == "12 runs: 12 done, 0 failed, 0 waiting\n"
+    assert result.stdout == (
+        "12 runs: 12 done, 0 failed, 0 waiting; 4 cohorts: 4 done, 0 running, 0 failed, 0 waiting\n"
+    )
 
 
 def test_plan_counts_and_writes_nothing(command, folder, training, snapshot):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from faults.trial import Trial
+from faults.trial import ENDS, Trial
 
 Fault = Callable[[Trial], str]
 """Injects itself and says what it did; when it returns no command runs any more."""
@@ -143,7 +143,7 @@ def fill_disk(trial: Trial) -> str:
     trial.some_moment()
     used = shutil.disk_usage(trial.folder).used
     _remount(trial, used + trial.draw.randrange(40_000))
-    driver.process.wait(60)
+    driver.process.wait(ENDS)
     _remount(trial, DISK)
     return "disk full"
 
@@ -151,12 +151,11 @@ def fill_disk(trial: Trial) -> str:
 def move_away(trial: Trial) -> str:
     """The folder vanishes while a command works on it, and comes back."""
     driver = trial.start()
+    trial.wait_until(driver.workers)  # earlier it might not have been opened, and a new one were rightly made
     trial.some_moment()
     elsewhere = trial.store.with_name("elsewhere")
-    if not trial.store.exists():
-        return "no folder yet"
     trial.store.rename(elsewhere)
-    driver.process.wait(60)
+    driver.process.wait(ENDS)
     if trial.store.exists():
         trial.troubles.append(f"a store was begun anew: {sorted(trial.store.rglob('*'))}")
         shutil.rmtree(trial.store)

@@ -48,8 +48,9 @@ running.make_executor = lambda name, workers: Processes(2, group)
 main()
 """
 RUN = ["run", "swept.toml", "--out", "store", "--quiet"]
-ENDS = 120.0
+ENDS = 600.0
 """Seconds after which a command that does not end is a failure of the suite."""
+LATE = "it had not ended after"
 
 
 class Driver:
@@ -87,13 +88,15 @@ class Driver:
 
     def end(self) -> tuple[int, str]:
         """Waits for the end; exit status and what it wrote."""
+        late = ""
         try:
             status = self.process.wait(ENDS)
-        finally:
+        except subprocess.TimeoutExpired:
+            late = f"{LATE} {ENDS:.0f} s\n"
             self.process.kill()
-            self.process.wait()
+            status = self.process.wait()
         self._said.seek(0)
-        text = self._said.read().decode()
+        text = late + self._said.read().decode()
         self._said.close()
         return status, text
 
@@ -160,7 +163,7 @@ class Trial:
         for driver in self.drivers:
             status, text = driver.end()
             statuses.append(status)
-            if "Traceback" in text or (status > 0 and not text.strip()):
+            if "Traceback" in text or LATE in text or (status > 0 and not text.strip()):
                 self.troubles.append(f"exit status {status} with: {text.strip()[-600:]!r}")
         self.drivers = []
         return statuses

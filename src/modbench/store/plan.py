@@ -72,7 +72,9 @@ def decode_plan(content: bytes, cohort_id: str) -> PlannedCohort | None:
     if (
         not isinstance(table, dict)
         or table.get("cohort_id") != cohort_id
-        or not {"runs", "width"} <= table.keys()
+        or not isinstance(table.get("width"), int)
+        or not isinstance(table.get("runs"), list)
+        or not table["runs"]
         or content != _sealed(table)
     ):
         raise ValueError(f"no intact plan of cohort {cohort_id}")
