@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from modbench.models.grouped import Dispatch, multiply, multiply_back
+from modbench.models.layers import turned
 
 Step = Callable[..., tuple[Float[Array, "h B"], Float[Array, "h B"], Any]]
 """(params, drives, cell, learned, given) -> (hidden, cell, seen): one step, without its products.
@@ -74,7 +75,8 @@ def _sides(apart: bool, from_input: Array, from_hidden: Array) -> tuple[Array, .
 
 
 def _product(factor: Array, side: Array, plan: Dispatch | None) -> Array:
-    return factor.T @ side if plan is None else multiply(side, factor, plan)
+    """The product of a turned factor, and its side."""
+    return factor @ side if plan is None else multiply(side, factor.mT, plan)
 
 
 def _product_back(factor: Array, side: Array, plan: Dispatch | None, gradient: Array) -> tuple[Array, Array]:
@@ -94,7 +96,7 @@ def _forward(
     given: PyTree,
     plan: Dispatch | None,
 ) -> tuple:
-    factors = _sides(apart, *weights)
+    factors = tuple(turned(factor) for factor in _sides(apart, *weights))
     start = jnp.zeros((weights.from_hidden.shape[-2], inputs.shape[-1]), inputs.dtype)
 
     def forward(state: tuple, now: tuple) -> tuple[tuple, tuple]:
