@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test lint faults format clean
 help:
 	@echo "make demo     install, run the sweep 'quick', draw figures and a report (about 4 minutes)"
 	@echo "make test     every check: format, lint, types, layers, tests (about 8 minutes)"
+	@echo "make faults   kill, damage and starve sweeps 200 times, and count what is lost (an hour on a busy machine)"
 	@echo "make format   put the code into the project's form"
 	@echo "make clean    remove the environment and caches; results stay"
 
@@ -49,6 +50,9 @@ lint: $(STAMPS)/dev
 
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+faults: $(STAMPS)/dev
+	PYTHONPATH=tests $(BIN)/python -m faults.storm --count 200
 
 format: $(STAMPS)/dev
 	$(BIN)/ruff format .

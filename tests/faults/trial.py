@@ -127,7 +127,7 @@ class Trial:
         self.drivers.append(driver)
         return driver
 
-    def wait_until(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
+    def wait_until(self, condition: Callable[[], object], seconds: float = ENDS) -> None:
         """Waits until something holds or all commands have ended; not forever."""
         deadline = time.monotonic() + seconds
         while not condition() and time.monotonic() < deadline:
@@ -163,7 +163,7 @@ class Trial:
         for driver in self.drivers:
             status, text = driver.end()
             statuses.append(status)
-            if "Traceback" in text or LATE in text or (status > 0 and not text.strip()):
+            if "Traceback" in text or LATE in text or (status in (1, 2) and not text.strip()):
                 self.troubles.append(f"exit status {status} with: {text.strip()[-600:]!r}")
         self.drivers = []
         return statuses
