@@ -44,4 +44,6 @@ def test_reports_of_both_checkpoints_are_two_pages(command, folder, training):
         assert command("report", "results/small", *options).exit_code == 0
         page = (folder / "results/small" / name).read_text("utf-8")
         assert f"<li>“{checkpoint}” checkpoint</li>" in page
+        assert re.search(r"<dt>digest of the store</dt><dd>[0-9a-f]{64}</dd>", page)
+        assert "modbench run results/small/sweep.toml --out results/small" in page
     assert command("report", "results/small", "--checkpoint", "first").exit_code == 2

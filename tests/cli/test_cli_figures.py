@@ -64,6 +64,17 @@ def test_best_goes_into_files_of_its_own(command, store):
     assert "Possible: best, last." in result.stderr
 
 
+def test_figures_for_print_have_a_folder_of_their_own_and_tables(command, store):
+    result = command("figures", str(store), "--style", "neurips")
+    assert result.exit_code == 0
+    names = {path.name for path in (store / "figures" / "neurips").iterdir()}
+    assert {"error.pdf", "error.csv", "table-mlp-regression.tex", "table-mlp-regression.csv"} <= names
+    assert not [name for name in names if name.endswith(".png")]
+    result = command("figures", str(store), "--style", "nips")
+    assert result.exit_code == 2
+    assert "neurips" in result.stderr
+
+
 def test_figures_are_listed_with_those_of_the_paper(command):
     text = command("list", "figures").stdout
     for name, card in FIGURES.items():

@@ -187,11 +187,17 @@ def figures(
         ),
     ] = None,
     checkpoint: CheckpointName = "last",
+    style: Annotated[
+        str | None,
+        typer.Option(
+            "--style", metavar="neurips", help="For print: as wide as the text, with LaTeX tables beside."
+        ),
+    ] = None,
 ) -> None:
     """Draw the figures of a sweep, each with its numbers as CSV, into DIR/figures."""
     from modbench.cli.reading import draw_figures
 
-    draw_figures(folder, only, formats, checkpoint)
+    draw_figures(folder, only, formats, checkpoint, style)
 
 
 @app.command()

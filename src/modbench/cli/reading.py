@@ -1,5 +1,6 @@
 """`modbench figures` and `modbench report`: from a store to pictures and a page."""
 
+import hashlib
 import shlex
 import tomllib
 from collections.abc import Sequence
@@ -17,7 +18,11 @@ from modbench.sweep.describe import plural
 
 
 def draw_figures(
-    folder: Path, only: Sequence[str] | None, formats: Sequence[str] | None, checkpoint: str
+    folder: Path,
+    only: Sequence[str] | None,
+    formats: Sequence[str] | None,
+    checkpoint: str,
+    style: str | None = None,
 ) -> None:
     """Draws figures into the store's folder `figures` and says which; and what is missing from them.
 
@@ -26,6 +31,7 @@ def draw_figures(
         only: names of figures; None is all that the store can show.
         formats: of the files; None is the usual ones.
         checkpoint: `"last"` or `"best"`.
+        style: for print, such as `"neurips"`, into a folder of its own inside `figures`; None is the screen.
 
     Raises:
         RequestError: the folder is no store or has no results, a name is unknown, or one of `only` is a figure that
@@ -36,8 +42,9 @@ def draw_figures(
     from modbench.figures import DEFAULT_FORMATS, save_figures
 
     place = str(folder)
-    target = folder / "figures"
-    saved = save_figures(tables, target, only or None, formats or DEFAULT_FORMATS, checkpoint, place)
+    target = folder / "figures" / (style or "")
+    usual = ("pdf",) if style else DEFAULT_FORMATS
+    saved = save_figures(tables, target, only or None, formats or usual, checkpoint, place, style)
     console = output()
     for note in store_notes(tables):
         console.print(note)
@@ -100,6 +107,23 @@ def _provenance(folder: Path) -> dict[str, str]:
         "sweep": name,
         "description": sweep.get("description", ""),
         "store": str(folder),
+        "digest of the store": _digest(folder),
+        "commands": "; ".join(
+            shlex.join(command)
+            for command in (
+                ["modbench", "run", f"{folder}/sweep.toml", "--out", str(folder)],
+                ["modbench", "report", str(folder)],
+            )
+        ),
         "modbench": __version__,
         "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
+
+
+def _digest(folder: Path) -> str:
+    """A SHA-256 over the digests of all published cohorts: equal for equal results, wherever they lie."""
+    found = hashlib.sha256()
+    for path in sorted((folder / "cohorts").glob("*/digests.json")):
+        found.update(path.parent.name.encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()

@@ -1,7 +1,7 @@
 """Figures -> files, each with the numbers it shows as CSV."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ from modbench.analysis.summary import planned_runs
 from modbench.core.errors import MachineError, RequestError, unknown
 from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.lacks import unfinished
+from modbench.figures.latex import latex_tables
 from modbench.figures.registry import FIGURES
-from modbench.figures.style import look
+from modbench.figures.style import PAPERS, Paper, look, on_paper
 from modbench.store.table import Tables
 
 FORMATS = ("png", "pdf", "svg")
@@ -41,6 +42,7 @@ def save_figures(
     formats: Sequence[str] = DEFAULT_FORMATS,
     checkpoint: str = "last",
     store: str = "DIR",
+    style: str | None = None,
 ) -> Saved:
     """Draws figures and writes them, each with the numbers it shows as CSV.
 
@@ -51,14 +53,16 @@ def save_figures(
         formats: of `FORMATS`.
         checkpoint: `"last"` or `"best"`; they are never mixed.
         store: the store's folder, for the command that would train what a figure lacks.
+        style: of `modbench.figures.style.PAPERS`, for print: as wide as the text there, and with LaTeX tables of the
+            settings (`modbench.figures.latex`) beside the figures. None is the screen.
 
     Returns:
         The files: `NAME.csv` and `NAME.FORMAT`, or `NAME-SETTING.FORMAT` for a figure that every setting has its own
         of; all with `-best` at the end of their name for that checkpoint. And the figures left out.
 
     Raises:
-        RequestError: an unknown figure, format or checkpoint, or one of `only` that the store cannot show; nothing is
-            written then.
+        RequestError: an unknown figure, format, style or checkpoint, or one of `only` that the store cannot show;
+            nothing is written then.
         MachineError: the folder cannot be written to.
     """
     names = list(FIGURES) if only is None else list(dict.fromkeys(only))
@@ -68,6 +72,8 @@ def save_figures(
     for suffix in formats:
         if suffix not in FORMATS:
             raise unknown("figure format", suffix, FORMATS)
+    if style is not None and style not in PAPERS:
+        raise unknown("style", style, PAPERS)
     tables, folder = with_settings(tables), Path(folder)
     planned = planned_runs(tables, checkpoint)
     shown: dict[str, FigureData] = {}
@@ -85,8 +91,21 @@ def save_figures(
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in shown.items():
-            paths += _save(FIGURES[name], data, folder, formats)
+        with on_paper(style) as paper:
+            for name, data in shown.items():
+                paths += _save(FIGURES[name], data, folder, formats, paper)
+        if paper and only is None:
+            ending = "-best" if checkpoint == "best" else ""
+            for setting, (text, frame) in latex_tables(tables, checkpoint).items():
+                stem = f"table-{_slug(setting)}{ending}"
+                paths.append(
+                    _replace(folder / f"{stem}.tex", lambda path, text=text: path.write_text(text, "utf-8"))
+                )
+                paths.append(
+                    _replace(
+                        folder / f"{stem}.csv", lambda path, frame=frame: frame.to_csv(path, index=False)
+                    )
+                )
     except OSError as error:
         raise MachineError(f"cannot write figures to {str(folder)!r}: {error.strerror or error}") from None
     return Saved(paths, left_out)
@@ -102,12 +121,13 @@ def _numbers(card: FigureCard, tables: Tables, planned: pd.DataFrame, checkpoint
     return unfinished(planned) if data.empty else data
 
 
-def _save(card: FigureCard, data: FigureData, folder: Path, formats: Sequence[str]) -> list[Path]:
+def _save(
+    card: FigureCard, data: FigureData, folder: Path, formats: Sequence[str], paper: Paper | None
+) -> list[Path]:
     """Writes one figure, and its numbers."""
     ending = "-best" if data.checkpoint == "best" else ""
     paths = [_replace(folder / f"{card.name}{ending}.csv", lambda path: data.frame.to_csv(path, index=False))]
-    for stem, part in _parts(card, data):
-        figure = card.draw(part)
+    for stem, figure in _drawn(card, data, paper):
         paths += [
             _replace(folder / f"{stem}{ending}.{suffix}", lambda path, figure=figure: _write(figure, path))
             for suffix in dict.fromkeys(formats)
@@ -115,12 +135,16 @@ def _save(card: FigureCard, data: FigureData, folder: Path, formats: Sequence[st
     return paths
 
 
-def _parts(card: FigureCard, data: FigureData) -> list[tuple[str, FigureData]]:
-    """What is drawn into which file."""
-    settings = data.present("setting") if card.per_setting else []
-    if len(settings) < 2:
-        return [(card.name, data)]
-    return [(f"{card.name}-{_slug(setting)}", data.only(setting=setting)) for setting in settings]
+def _drawn(card: FigureCard, data: FigureData, paper: Paper | None) -> Iterator[tuple[str, Figure]]:
+    """What goes into which file: on paper, settings are apart too where all of them are more than a page."""
+    settings = data.present("setting") if "setting" in data.frame else []
+    whole = None if card.per_setting and len(settings) > 1 else card.draw(data)
+    too_tall = paper and whole and whole.get_figheight() > paper.height and "setting" in card.panels
+    if whole is not None and not (too_tall and len(settings) > 1):
+        yield card.name, whole
+        return
+    for setting in settings:
+        yield f"{card.name}-{_slug(setting)}", card.draw(data.only(setting=setting))
 
 
 def _slug(setting: str) -> str:

@@ -8,6 +8,7 @@ replace it by its own for dark screens.
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import cycle
 from math import ceil
 from typing import Any, Literal, NamedTuple
@@ -129,10 +130,52 @@ def model_styles(models: Iterable[str]) -> dict[str, ModelStyle]:
     return styles
 
 
+class Paper(NamedTuple):
+    """A style for print: figures as wide as the text, without headline and footer, which the caption there says.
+
+    Attributes:
+        width: of the text, inches.
+        height: the most that fits on a page with its caption, inches.
+        columns: the most panels that stand side by side.
+        rc: what differs from `RC`.
+    """
+
+    width: float
+    height: float
+    columns: int
+    rc: dict[Any, Any]
+
+
+PAPERS: dict[str, Paper] = {
+    "neurips": Paper(
+        5.5, 8.2, 3,
+        {
+            # Times' metrics, as the text has; it comes with Matplotlib, so it is the same on every machine.
+            "font.family": "STIXGeneral", "mathtext.fontset": "stix", "font.size": 8, "axes.titlesize": 8,
+            "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 8,
+            "lines.markersize": 4, "lines.linewidth": 1.1,
+        },
+    )
+}  # fmt: skip
+"""Styles by name; other figures are for the screen."""
+_paper: ContextVar[Paper | None] = ContextVar("paper", default=None)
+
+
+@contextmanager
+def on_paper(name: str | None) -> Iterator[Paper | None]:
+    """Draws all figures inside in a style of `PAPERS`; None is that of the screen."""
+    token = _paper.set(PAPERS[name] if name else None)
+    try:
+        yield _paper.get()
+    finally:
+        _paper.reset(token)
+
+
 @contextmanager
 def look() -> Iterator[None]:
     """The style of all figures, for drawing and for saving."""
-    with mpl.rc_context({**mpl.rcParamsDefault, **RC}):
+    paper = _paper.get()
+    with mpl.rc_context({**mpl.rcParamsDefault, **RC, **(paper.rc if paper else {})}):
         yield
 
 
@@ -171,8 +214,17 @@ def frame(
     Returns:
         The figure, and its axes, row by row.
     """
-    columns = min(columns, count)
     title, footer, legend = heading or Heading("", "")
+    if paper := _paper.get():
+        title, footer = "", ""
+        # As many side by side as share a row evenly, each with an inch or more between its labels.
+        fitting = [
+            n for n in range(2, paper.columns + 1) if paper.width / n - margins.left - margins.right >= 1
+        ]
+        even = [n for n in fitting if columns % n == 0] or fitting[-1:] if columns > 1 else []
+        columns = min(max([1, *even]), count)
+        panel = (paper.width / columns, panel[1] * (0.85 if columns > 1 else 1))
+    columns = min(columns, count)
     width = max(columns * panel[0], 0.2 + 0.105 * len(title))
     longest = max((len(str(handle.get_label())) for handle in legend), default=0)
     per_line = max(1, int((width - 0.2) / (0.55 + 0.075 * longest)))

@@ -1,0 +1,82 @@
+"""Figures and tables for print: as wide as the text, one font, vectors, and tables that LaTeX takes."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import synthetic_results
+from modbench.core.errors import RequestError
+from modbench.figures import save_figures
+from modbench.figures.latex import escaped, latex_tables
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    return synthetic_results.tables(
+        tmp_path_factory.mktemp("paper") / "store",
+        synthetic_results.specs(kinds=("regression", "classification"), rules=(2, 4), task_seeds=range(2)),
+        points=5,
+    )
+
+
+def test_files_are_vectors_as_wide_as_the_text_each_with_its_numbers(tables, tmp_path):
+    only = ["error", "metrics", "curves", "activation", "ranking"]
+    saved = save_figures(tables, tmp_path, only, ["svg"], style="neurips")
+    drawn = [path for path in saved.paths if path.suffix == ".svg"]
+    assert {path.suffix for path in saved.paths} == {".svg", ".csv"}
+    for path in drawn:
+        width, height = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', path.read_text("utf-8")).groups()
+        assert float(width) == pytest.approx(5.5 * 72), path.name
+        assert float(height) < 9 * 72
+    assert {path.stem for path in saved.paths if path.suffix == ".csv"} == set(only)
+
+
+def test_the_style_ends_with_the_export(tables, tmp_path):
+    save_figures(tables, tmp_path / "print", ["error"], ["svg"], style="neurips")
+    (_, screen) = save_figures(tables, tmp_path / "screen", ["error"], ["svg"]).paths
+    width = re.search(r'width="([\d.]+)pt"', screen.read_text("utf-8"))[1]
+    assert float(width) > 6 * 72
+
+
+def test_tables_have_means_intervals_and_the_best_in_bold(tables):
+    text, frame = latex_tables(tables)["MLP · regression"]
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
+    assert text.count(r"\midrule") == 2  # under the heads, and between two numbers of rules
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == 1 + 2 * 5
+    assert {row.count("&") for row in rows} == {7}
+    part = frame[
+        (frame["quantity"] == "error_id") & (frame["num_rules"] == 2) & (frame["model"] != "gt-modular")
+    ]
+    lowest = part.loc[part["mean"].idxmin()]
+    (bold,) = {
+        re.search(r"textbf\{([\d.]+)\}", row.split("&")[2])[1]
+        for row in rows[1:6]
+        if "textbf" in row.split("&")[2]
+    }
+    assert float(bold) == pytest.approx(lowest["mean"], rel=0.01)
+    assert f"[{lowest['low']:#.3g}".rstrip(".") in text
+    assert text.count("{") == text.count("}")
+
+
+def test_tables_and_their_numbers_are_written_beside_the_figures(tables, tmp_path):
+    saved = save_figures(tables, tmp_path, formats=["svg"], checkpoint="best", style="neurips")
+    names = {path.name for path in saved.paths}
+    assert {"table-mlp-regression-best.tex", "table-mlp-classification-best.csv"} <= names
+    assert "num_runs" in pd.read_csv(Path(tmp_path) / "table-mlp-regression-best.csv")
+
+
+def test_names_are_escaped_and_unknown_styles_refused(tables, tmp_path):
+    assert escaped("a_b & 5 % {x} \\ ~") == r"a\_b \& 5 \% \{x\} \textbackslash{} \textasciitilde{}"
+    with pytest.raises(RequestError, match="neurips"):
+        save_figures(tables, tmp_path, style="neurip")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_single_seed_has_no_interval_and_says_so(tmp_path):
+    runs = synthetic_results.specs(rules=(2,), task_seeds=[0], seeds=[0])
+    ((text, _),) = latex_tables(synthetic_results.tables(tmp_path / "store", runs, points=3)).values()
+    assert "[" not in text.split(r"\midrule")[1]
+    assert "no intervals: a single task seed and seed" in text
