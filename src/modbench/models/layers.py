@@ -148,6 +148,10 @@ class TwoLayer(eqx.Module):
         """Applies both maps to the first axis."""
         return self.second.leading(jax.nn.relu(self.first.leading(x)))
 
+    def turning(self, x: Float[Array, "B N i"]) -> Float[Array, "o N B"]:
+        """Applies both maps to the last axis, which becomes the first; cheaper than turning a wide input first."""
+        return self.second.leading(jax.nn.relu(self.first(x)).T)
+
 
 class FanOut(eqx.Module):
     """One linear map per module, all reading the same input, as one product."""

@@ -63,7 +63,7 @@ class _Ends(eqx.Module):
     def encode_tokens(
         self, inputs: Float[Array, "B N F"], code: Float[Array, "B N R"]
     ) -> Float[Array, "E N B"]:
-        return self.encode.leading(jnp.concatenate([inputs.T, code.T]))
+        return self.encode.turning(jnp.concatenate([inputs, code], axis=-1))
 
     def decode_tokens(self, mixed: Float[Array, "E N B"]) -> Float[Array, "B N"]:
         return self.decode.leading(mixed)[0].T

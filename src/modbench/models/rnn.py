@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from modbench.core.spec import RunSpec
 from modbench.models import sizing
-from modbench.models.base import Model, Output
+from modbench.models.base import Model, Output, rule_code
 from modbench.models.grouped import dispatch
 from modbench.models.layers import Linear, TwoLayer, add_modules, uniform
 from modbench.models.recurrence import Weights, recur
@@ -43,8 +43,8 @@ class _Ends(eqx.Module):
         )
 
     def encode_steps(self, inputs: Float[Array, "B N F"], rule: Int[Array, "B N"]) -> Float[Array, "N E B"]:
-        code = jax.nn.one_hot(rule.T, self.rules, axis=0)
-        return self.encode.leading(jnp.concatenate([inputs.T, code])).swapaxes(0, 1)
+        seen = jnp.concatenate([inputs, rule_code(rule, self.rules)], axis=-1)
+        return self.encode.turning(seen).swapaxes(0, 1)
 
     def decode_steps(self, hidden: Float[Array, "N h B"]) -> Float[Array, "B N ..."]:
         prediction = self.decode.leading(hidden.swapaxes(0, 1)).T
@@ -160,7 +160,7 @@ class RnnModular(Model):
     ) -> Output:
         """See `Model`; a step depends on the past alone, so `length` changes nothing."""
         del length
-        code = jax.nn.one_hot(rule.T, self.ends.rules)
+        code = rule_code(rule.T, self.ends.rules)
         seen = Seen(code, None, inputs.swapaxes(0, 1))
         weights = Weights(self.from_input.weight, self.from_hidden.weight)
         encoded = self.ends.encode_steps(inputs, rule)

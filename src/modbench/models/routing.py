@@ -27,7 +27,7 @@ from jaxtyping import Array, Float, Key
 from modbench.core.errors import RequestError
 from modbench.core.names import GATES, SCORES
 from modbench.core.spec import ModelSpec, Option
-from modbench.models.layers import Linear, PerModule, TwoLayer, add_bias
+from modbench.models.layers import Linear, PerModule, TwoLayer, add_leading_bias
 
 
 class Sizes(NamedTuple):
@@ -94,13 +94,15 @@ class Seen(NamedTuple):
         """The modules' outputs, which a body does not make unless they are asked for."""
         return self._modules.outputs().T.swapaxes(-1, -2)
 
-    def weigh_features(self, weight: Float[Array, "M f"]) -> Float[Array, "... M"]:
-        """Each module's weighted sum of its own features."""
+    def weigh_features(
+        self, weight: Float[Array, "M f"], bias: Float[Array, " M"] | None = None
+    ) -> Float[Array, "... M"]:
+        """Each module's weighted sum of its own features, and its bias."""
         parts = self._modules.features
         ends = list(itertools.accumulate(part.shape[1] for part in parts))
         own = jnp.split(weight, ends[:-1], axis=1)
         sums = [jnp.einsum("mf,mf...->m...", w, part) for w, part in zip(own, parts, strict=True)]
-        return functools.reduce(operator.add, sums).T
+        return add_leading_bias(functools.reduce(operator.add, sums), bias).T
 
     @property
     def _modules(self) -> Modules:
@@ -216,7 +218,7 @@ class Joint(Scores):
     def __call__(self, seen: Seen) -> Float[Array, "... M"]:
         """One number per module from its features."""
         bias = None if self.layer.bias is None else self.layer.bias[:, 0]
-        return add_bias(seen.weigh_features(self.layer.weight[:, :, 0]), bias)
+        return seen.weigh_features(self.layer.weight[:, :, 0], bias)
 
 
 @register_scores("rule", SCORES["rule"])
@@ -311,7 +313,9 @@ class Softmax(Gates):
     def __call__(self, scores: Float[Array, "... M"], key: Key[Array, ""] | None) -> Float[Array, "... M"]:
         """Sums to 1 over modules."""
         del key
-        return jax.nn.softmax(scores if self.temperature == 1 else scores / self.temperature, axis=-1)
+        # Modules first, as the bodies have them: turning back and forth cancels, and loops run along the batch.
+        leading = scores.T if self.temperature == 1 else scores.T / self.temperature
+        return jax.nn.softmax(leading, axis=0).T
 
 
 @register_gates("top-k", GATES["top-k"])
