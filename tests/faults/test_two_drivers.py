@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from unittest import mock
 
 import pytest
 
@@ -12,6 +13,12 @@ from faults.trial import RUNS_OF_SWEEP, Driver, Trial, uninterrupted
 from modbench.store.claims import Claims
 from modbench.store.compare import compare
 from modbench.store.table import load
+from modbench.sweep.display import summary_line
+from modbench.sweep.executors import Here
+from modbench.sweep.progress import SweepProgress
+from modbench.sweep.run import prepare, run_sweep
+from sweep.fake_training import quick
+from sweep.small_sweeps import sweep
 
 
 def test_two_commands_share_the_work_and_both_see_the_end(tmp_path):
@@ -41,6 +48,33 @@ def test_what_one_gives_up_the_other_takes_over(tmp_path):
     assert trial.end_drivers() == [-9, 1]
     trial.check(reference)
     assert trial.troubles == []
+
+
+def test_a_claimed_cohort_is_left_alone_and_trained_when_it_is_given_up(tmp_path):
+    swept = sweep()
+    prepared = prepare(swept, tmp_path / "store")
+    progress = SweepProgress(prepared.plan.pending, 12, 0, 1)
+    claimed = prepared.plan.pending[0].cohort_id
+    claim = Claims(prepared.store.folder).take(claimed)
+    assert claim is not None
+    lines = []
+
+    def told(event):
+        progress.apply(event)
+        lines.append(summary_line(progress))
+
+    def others_are_done() -> bool:
+        return len(prepared.store.published()) == 3
+
+    with mock.patch.dict(os.environ, NPROC="1"):
+        with claim:
+            outcome = run_sweep(swept, prepared.store.folder, Here(quick), told, others_are_done)
+        assert (outcome.done, outcome.missing) == (9, 3)
+        assert claimed not in prepared.store.published()
+        assert "1 cohort with another command" in lines[-1]
+        assert run_sweep(swept, prepared.store.folder, Here(quick), told).done == 12
+    assert "another command" not in lines[-1]
+    assert lines[-1].startswith("12/12 runs")
 
 
 REAL = """
