@@ -320,6 +320,8 @@ def test_a_store_that_has_vanished_is_not_begun_anew(store):
     assert_one_line(error)
     with pytest.raises(MachineError, match="No such file or directory"):
         store.add_plan(cohort())
+    with pytest.raises(MachineError, match="has vanished"):
+        store.recorded()
     assert not store.folder.exists()
     store.folder.mkdir()  # a mount point whose disk is gone
     with pytest.raises(MachineError, match="has vanished"):

@@ -164,8 +164,9 @@ class Store:
             cohort_ids: published cohorts that are looked at; None is all.
 
         Raises:
-            MachineError: a file cannot be read.
+            MachineError: a file cannot be read, or the store has vanished.
         """
+        self._require_marker()
         status: dict[str, str] = {}
         for cohort_id in self.published() if cohort_ids is None else sorted(cohort_ids):
             try:
