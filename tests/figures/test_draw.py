@@ -128,6 +128,18 @@ def test_the_same_store_gives_the_same_files(tables, tmp_path):
         assert one.read_bytes() == other.read_bytes(), one.name
 
 
+def test_many_runs_are_drawn_by_several_processes_into_the_same_files(tables, tmp_path, monkeypatch):
+    monkeypatch.setattr("modbench.figures.saving.MANY_RUNS", 1)
+    written = []
+    for name, processes in (("one", 1), ("two", 2)):
+        paths = save_figures(
+            tables, tmp_path / name, ["ranking", "error"], ("svg",), style="neurips", processes=processes
+        ).paths
+        written.append({path.name: path.read_bytes() for path in paths})
+        assert [path.name for path in paths] == ["ranking.csv", "ranking.svg", "error.csv", "error.svg"]
+    assert written[0] == written[1]
+
+
 @pytest.mark.parametrize("arguments", [{"only": ["errors"]}, {"formats": ["gif"]}])
 def test_unknown_names_write_nothing(tables, tmp_path, arguments):
     with pytest.raises(RequestError, match="Possible"):

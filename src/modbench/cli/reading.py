@@ -15,6 +15,7 @@ from modbench.cli.status import store_notes
 from modbench.core.errors import RequestError
 from modbench.store.table import Tables, load
 from modbench.sweep.describe import plural
+from modbench.sweep.environment import usable_cores
 
 
 def draw_figures(
@@ -44,7 +45,9 @@ def draw_figures(
     place = str(folder)
     target = folder / "figures" / (style or "")
     usual = ("pdf",) if style else DEFAULT_FORMATS
-    saved = save_figures(tables, target, only or None, formats or usual, checkpoint, place, style)
+    saved = save_figures(
+        tables, target, only or None, formats or usual, checkpoint, place, style, processes=usable_cores()
+    )
     console = output()
     for note in store_notes(tables):
         console.print(note)

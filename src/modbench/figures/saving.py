@@ -1,7 +1,11 @@
 """Figures -> files, each with the numbers it shows as CSV."""
 
+import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +25,10 @@ from modbench.store.table import Tables
 
 FORMATS = ("png", "pdf", "svg")
 DEFAULT_FORMATS = ("png", "pdf")
+MANY_RUNS = 2000
+"""Planned runs from which on drawing takes longer than starting processes that share it."""
+MOST_PROCESSES = 4
+"""Processes that draw: there are but two figures that take long."""
 
 
 class Saved(NamedTuple):
@@ -43,6 +51,7 @@ def save_figures(
     checkpoint: str = "last",
     store: str = "DIR",
     style: str | None = None,
+    processes: int = 1,
 ) -> Saved:
     """Draws figures and writes them, each with the numbers it shows as CSV.
 
@@ -55,6 +64,8 @@ def save_figures(
         store: the store's folder, for the command that would train what a figure lacks.
         style: of `modbench.figures.style.PAPERS`, for print: as wide as the text there, and with LaTeX tables of the
             settings (`modbench.figures.latex`) beside the figures. None is the screen.
+        processes: that may draw, if there are very many runs. More than one start this program's main module anew, so
+            a script of one's own needs the usual `if __name__ == "__main__"`.
 
     Returns:
         The files: `NAME.csv` and `NAME.FORMAT`, or `NAME-SETTING.FORMAT` for a figure that every setting has its own
@@ -63,7 +74,7 @@ def save_figures(
     Raises:
         RequestError: an unknown figure, format, style or checkpoint, or one of `only` that the store cannot show;
             nothing is written then.
-        MachineError: the folder cannot be written to.
+        MachineError: the folder cannot be written to, or a process that draws was killed.
     """
     names = list(FIGURES) if only is None else list(dict.fromkeys(only))
     for name in names:
@@ -91,10 +102,8 @@ def save_figures(
     paths = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with on_paper(style) as paper:
-            for name, data in shown.items():
-                paths += _save(FIGURES[name], data, folder, formats, paper)
-        if paper and only is None:
+        paths += _save_all(shown, folder, formats, style, processes if len(planned) >= MANY_RUNS else 1)
+        if style and only is None:
             ending = "-best" if checkpoint == "best" else ""
             for setting, (text, frame) in latex_tables(tables, checkpoint).items():
                 stem = f"table-{_slug(setting)}{ending}"
@@ -108,6 +117,8 @@ def save_figures(
                 )
     except OSError as error:
         raise MachineError(f"cannot write figures to {str(folder)!r}: {error.strerror or error}") from None
+    except BrokenProcessPool:
+        raise MachineError("a process that draws figures was killed (out of memory?)") from None
     return Saved(paths, left_out)
 
 
@@ -121,17 +132,31 @@ def _numbers(card: FigureCard, tables: Tables, planned: pd.DataFrame, checkpoint
     return unfinished(planned) if data.empty else data
 
 
-def _save(
-    card: FigureCard, data: FigureData, folder: Path, formats: Sequence[str], paper: Paper | None
+def _save_all(
+    shown: Mapping[str, FigureData], folder: Path, formats: Sequence[str], style: str | None, processes: int
 ) -> list[Path]:
+    """Writes figures, in this process or in several."""
+    save = partial(_save, folder=folder, formats=formats, style=style)
+    workers = min(processes, MOST_PROCESSES, len(shown))
+    if workers < 2:
+        return [path for item in shown.items() for path in save(*item)]
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        return [path for paths in pool.map(save, shown, shown.values()) for path in paths]
+
+
+def _save(name: str, data: FigureData, folder: Path, formats: Sequence[str], style: str | None) -> list[Path]:
     """Writes one figure, and its numbers."""
+    card = FIGURES[name]
     ending = "-best" if data.checkpoint == "best" else ""
     paths = [_replace(folder / f"{card.name}{ending}.csv", lambda path: data.frame.to_csv(path, index=False))]
-    for stem, figure in _drawn(card, data, paper):
-        paths += [
-            _replace(folder / f"{stem}{ending}.{suffix}", lambda path, figure=figure: _write(figure, path))
-            for suffix in dict.fromkeys(formats)
-        ]
+    with on_paper(style) as paper:
+        for stem, figure in _drawn(card, data, paper):
+            paths += [
+                _replace(
+                    folder / f"{stem}{ending}.{suffix}", lambda path, figure=figure: _write(figure, path)
+                )
+                for suffix in dict.fromkeys(formats)
+            ]
     return paths
 
 
