@@ -13,19 +13,21 @@ from pathlib import Path
 
 from faults.trial import ENDS, Trial
 
-Fault = Callable[[Trial], str]
-"""Injects itself and says what it did; when it returns no command runs any more."""
+Fault = Callable[[Trial], str | None]
+"""Injects itself and says what it did; None where there was nothing left to disturb, which does not count."""
 
 
-def kill_driver(trial: Trial) -> str:
+def kill_driver(trial: Trial) -> str | None:
     """kill -9 of the command; its workers end by themselves."""
     driver = trial.start()
     trial.some_moment()
+    if driver.process.poll() is not None:
+        return None
     driver.signal(signal.SIGKILL)
     return f"driver killed with {len(trial.published())} cohorts stored"
 
 
-def kill_worker(trial: Trial) -> str:
+def kill_worker(trial: Trial) -> str | None:
     """kill -9 of a worker; the command goes on."""
     driver = trial.start()
     trial.wait_until(driver.workers)
@@ -35,13 +37,15 @@ def kill_worker(trial: Trial) -> str:
         os.kill(trial.draw.choice(workers), signal.SIGKILL)
     trial.some_moment()
     driver.signal(signal.SIGTERM)
-    return "worker killed" if workers else "no worker left to kill"
+    return "worker killed" if workers else None
 
 
-def kill_everything(trial: Trial) -> str:
+def kill_everything(trial: Trial) -> str | None:
     """kill -9 of the command and all its workers at once, as when the power fails."""
     driver = trial.start()
     trial.some_moment()
+    if driver.process.poll() is not None:
+        return None
     driver.signal(signal.SIGSTOP)
     for worker in driver.workers():
         os.kill(worker, signal.SIGKILL)
@@ -49,10 +53,12 @@ def kill_everything(trial: Trial) -> str:
     return "driver and workers killed"
 
 
-def interrupt(trial: Trial) -> str:
+def interrupt(trial: Trial) -> str | None:
     """SIGINT or SIGTERM, once or twice."""
     driver = trial.start()
     trial.some_moment()
+    if driver.process.poll() is not None:
+        return None
     number = trial.draw.choice([signal.SIGINT, signal.SIGTERM])
     driver.signal(number)
     if twice := trial.draw.random() < 0.5:
@@ -61,7 +67,7 @@ def interrupt(trial: Trial) -> str:
     return f"{number.name}{' twice' if twice else ''}"
 
 
-def two_drivers(trial: Trial) -> str:
+def two_drivers(trial: Trial) -> str | None:
     """Two commands on one store, one of which is killed."""
     drivers = [trial.start(), trial.start()]
     trial.some_moment()
@@ -72,7 +78,7 @@ def two_drivers(trial: Trial) -> str:
     return "one of two drivers killed"
 
 
-def suspend(trial: Trial) -> str:
+def suspend(trial: Trial) -> str | None:
     """A command sleeps, with what it claimed looking long abandoned, while another one takes over."""
     sleeper = trial.start()
     trial.some_moment()
@@ -92,7 +98,7 @@ def suspend(trial: Trial) -> str:
     return "driver suspended and overtaken"
 
 
-def damage_files(trial: Trial) -> str:
+def damage_files(trial: Trial) -> str | None:
     """Flips a bit of files, cuts them short, or removes them, with and without a command at work."""
     busy = trial.draw.random() < 0.5
     if busy:
@@ -108,7 +114,7 @@ def damage_files(trial: Trial) -> str:
     done = [_damage(trial, path) for path in chosen]
     for driver in trial.drivers:
         driver.signal(signal.SIGTERM)
-    return ", ".join(done) or "nothing to damage yet"
+    return ", ".join(done) or None
 
 
 def _damage(trial: Trial, path: Path) -> str:
@@ -130,14 +136,14 @@ def _damage(trial: Trial, path: Path) -> str:
     return f"{path.relative_to(trial.store)} {how}"
 
 
-def files_too_large(trial: Trial) -> str:
+def files_too_large(trial: Trial) -> str | None:
     """The kernel refuses to write beyond a size, in the middle of a file."""
     limit = trial.draw.choice([0, 1000, 4000, 6000, 12000, 30000]) + trial.draw.randrange(1, 1000)
     trial.start(limit)
     return f"no file beyond {limit} bytes"
 
 
-def fill_disk(trial: Trial) -> str:
+def fill_disk(trial: Trial) -> str | None:
     """The disk has no space left, and then it has again."""
     driver = trial.start()
     trial.some_moment()
@@ -148,7 +154,7 @@ def fill_disk(trial: Trial) -> str:
     return "disk full"
 
 
-def move_away(trial: Trial) -> str:
+def move_away(trial: Trial) -> str | None:
     """The folder vanishes while a command works on it, and comes back."""
     driver = trial.start()
     trial.wait_until(driver.workers)  # earlier it might not have been opened, and a new one were rightly made

@@ -68,7 +68,11 @@ class Driver:
         self.process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, group, str(file_limit), *RUN],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(TESTS), "FAULTS_MEMORY": str(memory or "")},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path[1:]]),
+                "FAULTS_MEMORY": str(memory or ""),
+            },
             stdout=self._said,
             stderr=subprocess.STDOUT,
             process_group=0,
