@@ -4,12 +4,16 @@ import contextlib
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
+
+PAUSE_SECONDS = 0.3
+"""Before a slice: PyTorch's threads go on spinning for a while after their last product, on the next one's cores."""
 
 
 class Failed(Exception):  # noqa: N818  the outcome of a contender, not an error of ours
@@ -150,6 +154,7 @@ class Variant:
             Failed: a worker failed.
         """
         command = {"do": "steps", "count": self.steps, "threads": self.threads}
+        time.sleep(PAUSE_SECONDS)
         answers = ask(self.workers, command)
         self.seconds = max(answer["seconds"] for answer in answers) / self.steps
         self.loss = answers[0]["loss"]
