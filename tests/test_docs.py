@@ -275,6 +275,8 @@ def test_names_are_as_documented():
     assert said["task.architecture"] == set(names.ARCHITECTURES)
     assert said["task.kind"] == set(names.KINDS)
     assert said["task.variant"] == set(names.VARIANTS)
+    (precisions,) = [quoted(row[-1]) for row in rows("train") if "train.precision" in row[0]]
+    assert [name.strip('"') for name in precisions] == list(names.PRECISIONS)
 
 
 @pytest.mark.parametrize("table", TABLES)

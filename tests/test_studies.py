@@ -30,6 +30,12 @@ def test_every_run_of_the_preset_is_there_intact(study):
     assert set(load_sweep(str(folder / "sweep.toml")).runs) == set(load_sweep(folder.name).runs)
 
 
+def test_what_was_stored_before_there_was_a_precision_is_float32(study):
+    _, tables = study
+    assert set(tables.runs["precision"]) == {"float32"}
+    assert not any("precision" in spec for spec in tables.runs["spec"])
+
+
 def test_it_is_small_and_holds_nothing_but_results(study):
     folder, _ = study
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < MOST_BYTES

@@ -164,3 +164,20 @@ def test_random_values_are_those_of_the_paper():
     adaptation = [random_value("adaptation", R) for R in (2, 4, 8, 16, 32)]
     assert adaptation == pytest.approx([0.2567, 0.3007, 0.3350, 0.3540, 0.3650], abs=5e-5)
     assert random_value("error_id", 8) is None
+
+
+def test_runs_of_another_precision_are_a_setting_of_their_own(tmp_path):
+    tables = synthetic_results.tables(
+        tmp_path / "store",
+        synthetic_results.specs(
+            rules=(2,), models=("modular",), task_seeds=[0], train=({}, {"precision": "bfloat16"})
+        ),
+    )
+    # As if one seed had been stored before runs had a precision.
+    runs, field = tables.runs, '"precision":"float32",'
+    assert runs["spec"].str.contains(field).any()
+    runs["spec"] = runs["spec"].where(runs["seed"] != 0, runs["spec"].str.replace(field, ""))
+    assert set(with_settings(tables).runs["setting"]) == {
+        "MLP · regression · float32 products",
+        "MLP · regression · bfloat16 products",
+    }

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from modbench.core.identity import canonical, run_id, static_key
+from modbench.core.identity import ADDED_LATER, canonical, digest, run_id, static_key
 from modbench.core.spec import EvaluationSpec, ModelSpec, RunSpec, TrainSpec
 from modbench.core.task_spec import MhaTask, MlpTask, RnnTask
 
@@ -67,6 +67,7 @@ CHANGES = {
     ("train", "learning_rate"): (7e-4, True),
     ("train", "clip_norm"): (0.5, False),
     ("train", "halve_learning_rate_at"): ([7], False),
+    ("train", "precision"): ("tf32", False),
     ("evaluation", "curve_every"): (7, False),
     ("evaluation", "curve_batches"): (7, False),
     ("evaluation", "performance_batches"): (7, False),
@@ -160,6 +161,18 @@ def test_a_new_field_with_a_neutral_default_orphans_nothing():
     other = Grown.model_validate(spec.model_dump() | {"ballast": 1})
     assert run_id(same) == run_id(spec)
     assert run_id(other) != run_id(spec)
+
+
+def test_a_field_added_later_orphans_no_plan():
+    """Ids of stored cohorts are made from the static key, so it must stay what it was before the field."""
+    for spec in SPECS.values():
+        static = json.loads(static_key(spec))
+        for (part, field), neutral in ADDED_LATER.items():
+            assert field not in static[part]
+            assert getattr(getattr(spec, part), field) == neutral
+    lower = RunSpec.of({"architecture": "mlp", "num_rules": 4}, train={"precision": "bfloat16"})
+    assert json.loads(static_key(lower))["train"]["precision"] == "bfloat16"
+    assert digest(json.loads(static_key(SPECS["mlp"]))) == "bf158ac8642aab13"
 
 
 @pytest.mark.parametrize("part", ["task", "model", "train", "evaluation"])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from modbench.core.identity import ADDED_LATER
 from modbench.core.names import ARCHITECTURES, KINDS, MODEL_TITLES
 from modbench.store.table import Tables
 
@@ -24,12 +25,14 @@ _KNOWN = {
     "task.architecture", "task.search_version", "task.kind", "task.num_rules", "task.task_seed", "seed",
     "model.scores", "model.gates", "model.encoder_width",
 }  # fmt: skip
-_NEUTRAL = {"task.variant": "linear", "task.order": 1}
+_ADDED = {f"{part}.{field}": neutral for (part, field), neutral in ADDED_LATER.items()}
+_NEUTRAL = {"task.variant": "linear", "task.order": 1, **_ADDED}
 _WORDS = {
     "task.variant": "{}",
     "train.steps": "{:,} steps",
     "train.learning_rate": "learning rate {:g}",
     "train.batch_size": "batch {}",
+    "train.precision": "{} products",
     "model.num_modules": "M={}",
     "model.model_width": "D={}",
 }
@@ -49,6 +52,8 @@ def with_settings(tables: Tables) -> Tables:
     runs = _distinct_runs(tables)
     setting, model = _families(runs), runs["model"]
     fields = pd.DataFrame([dict(_flatten(json.loads(spec))) for spec in runs["spec"]], index=runs.index)
+    for field, value in _ADDED.items():
+        fields[field] = fields[field].fillna(value) if field in fields else value
     cells, families, models = (
         runs.groupby(by, dropna=False, sort=False).ngroup()
         for by in ([*FAMILY, *_AXES], FAMILY, [*FAMILY, "model"])

@@ -61,6 +61,7 @@ class Bench:
         self._product: Any = None
         monitoring.register_event_listener(self._listen)
         self._group = TimedGroup(runs)
+        self._spec = runs[0]
 
     def _listen(self, event: str, **details: Any) -> None:
         self._cached |= event == "/jax/compilation_cache/cache_hits"
@@ -78,14 +79,17 @@ class Bench:
         return self._group.advance(count)
 
     def product(self) -> float:
-        """FLOP/s of a large square float32 matrix product."""
+        """FLOP/s of a large square matrix product in the precision of the runs."""
         import jax
         import jax.numpy as jnp
+
+        from modbench.models.precision import matmul, products_in
 
         size = PRODUCT_SIZE.get(jax.default_backend(), PRODUCT_SIZE_ACCELERATOR)
         if self._product is None:
             matrix = jax.random.normal(jax.random.key(0), (size, size), jnp.float32)
-            multiply = jax.jit(jnp.matmul)
+            with products_in(self._spec.train.precision):
+                multiply = jax.jit(matmul).lower(matrix, matrix).compile()
             self._product = lambda: multiply(matrix, matrix)
             self._product().block_until_ready()
         count = 1

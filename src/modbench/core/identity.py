@@ -24,6 +24,9 @@ VERSIONS: dict[str, dict[str, int]] = {
 DYNAMIC = (("task", "task_seed"), ("train", "learning_rate"), (None, "seed"))
 """The fields that a compiled program takes as data: the runs of one cohort may differ in these alone."""
 
+ADDED_LATER = {("train", "precision"): "float32"}
+"""Fields that stored plans and runs may lack, with the value that these mean; neutral, they are in no static key."""
+
 
 def run_id(spec: RunSpec) -> str:
     """Identity of a run: 16 hexadecimal digits, equal exactly for runs that have the same numbers."""
@@ -31,10 +34,16 @@ def run_id(spec: RunSpec) -> str:
 
 
 def static_fields(spec: RunSpec) -> dict[str, Any]:
-    """Everything but the dynamic fields, resolved: what one compiled program is made for."""
+    """Everything but the dynamic fields, resolved: what one compiled program is made for.
+
+    Fields of `ADDED_LATER` are left out where they are neutral: the ids of stored cohorts are made from these.
+    """
     table = spec.model_dump(mode="json")
     for part, field in DYNAMIC:
         del (table[part] if part else table)[field]
+    for (part, field), neutral in ADDED_LATER.items():
+        if table[part][field] == neutral:
+            del table[part][field]
     return _versioned(spec, table)
 
 

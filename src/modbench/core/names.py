@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, get_args
 
 Architecture = Literal["mlp", "mha", "rnn"]
 Kind = Literal["regression", "classification"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 Checkpoint = Literal["last", "best"]
 
 ARCHITECTURES: dict[str, str] = {
@@ -16,6 +17,7 @@ ARCHITECTURES: dict[str, str] = {
     "rnn": "a linear dynamical system whose transition is switched by the rule at every step",
 }
 KINDS: tuple[str, ...] = get_args(Kind)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 CHECKPOINTS: tuple[str, ...] = get_args(Checkpoint)
 VARIANTS: dict[str, str] = {
     "linear": "rule r is alpha_r a + beta_r b, coefficients drawn from the task seed",

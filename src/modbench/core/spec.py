@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from modbench.core.errors import RequestError, first_problem, unknown
-from modbench.core.names import GATE_OPTIONS, GATES, MODELS, SCORE_OPTIONS, SCORES, model_name
+from modbench.core.names import GATE_OPTIONS, GATES, MODELS, SCORE_OPTIONS, SCORES, Precision, model_name
 from modbench.core.protocol import fill_in
 from modbench.core.task_spec import (
     TASKS,
@@ -120,6 +120,8 @@ class TrainSpec(Spec):
     """Largest global gradient norm; 0 does not clip. Filled in with 1 (RNN) or 0 (MLP, MHA)."""
     halve_learning_rate_at: tuple[Positive, ...] = ()
     """Steps at which the learning rate is halved."""
+    precision: Precision = "float32"
+    """Of the operands of products; their sums are float32. See `modbench.models.precision`."""
 
 
 class EvaluationSpec(Spec):

@@ -66,7 +66,8 @@ def gate_mass(trainer: Trainer, params: PyTree, data: RunData) -> GateMass:
         gates = model(inputs, rule).gates
         assert gates is not None
         code = jax.nn.one_hot(rule.reshape(-1), rules)
-        return GateMass(code.T @ gates.reshape(-1, gates.shape[-1]), code.sum(axis=0).astype(jnp.int32))
+        mass = jnp.matmul(code.T, gates.reshape(-1, gates.shape[-1]), precision="float32")
+        return GateMass(mass, code.sum(axis=0).astype(jnp.int32))
 
     keys = jax.random.split(stream(data.seeds, Purpose.GATES), len(probabilities))
     return jax.lax.map(one, (keys, jnp.asarray(probabilities, jnp.float32)))

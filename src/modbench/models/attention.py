@@ -2,7 +2,7 @@
 
 With ten tokens a sequence the usual products are thousands of matrices of ten rows, and cost a CPU several times
 what their arithmetic does. Here sequences come last: every term of the sums over a head's width and over tokens is
-one multiplication of long rows.
+one multiplication of long rows, in float32 whatever the precision of a run: no product for a matrix unit.
 
 Axes: H heads, h head width, N tokens that ask, I tokens that answer (as many), B sequences.
 """

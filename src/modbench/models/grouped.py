@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from modbench.models.precision import matmul
+
 
 class Dispatch(NamedTuple):
     """Which example goes where.
@@ -82,7 +84,7 @@ def multiply(x: Float[Array, "i n"], weight: Float[Array, "M i o"], plan: Dispat
     places = capacity(x.shape[1], weight.shape[0])
 
     def one(index: Array, y: Array) -> Array:
-        return _returned(weight.mT @ _gathered(x, plan, index, places), plan, index, y)
+        return _returned(matmul(weight.mT, _gathered(x, plan, index, places)), plan, index, y)
 
     return _rounds(plan, places, one, jnp.zeros((weight.shape[2], x.shape[1]), x.dtype))
 
@@ -96,8 +98,8 @@ def multiply_back(
     def one(index: Array, so_far: tuple[Array, Array]) -> tuple[Array, Array]:
         d_x, d_weight = so_far
         d_y = _gathered(gradient, plan, index, places)
-        d_weight = d_weight + _gathered(x, plan, index, places) @ d_y.mT
-        return _returned(weight @ d_y, plan, index, d_x), d_weight
+        d_weight = d_weight + matmul(_gathered(x, plan, index, places), d_y.mT)
+        return _returned(matmul(weight, d_y), plan, index, d_x), d_weight
 
     return _rounds(plan, places, one, (jnp.zeros_like(x), jnp.zeros_like(weight)))
 

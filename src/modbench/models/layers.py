@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from modbench.models.grouped import Dispatch, grouped_product
+from modbench.models.precision import matmul
 
 
 def uniform(random: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Float[Array, "..."]:
@@ -35,7 +36,7 @@ def product(x: Float[Array, "... i"], weight: Float[Array, "i o"]) -> Float[Arra
     JAX's own gets the weight's gradient as the transpose of a product, for which XLA's CPU compiler first copies
     the output's gradient, transposed: measured up to twenty times slower than the product itself.
     """
-    return x @ weight
+    return matmul(x, weight)
 
 
 def _product_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -49,8 +50,8 @@ def _product_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[A
     # Of the two orders of the weight's gradient XLA's CPU products are up to three times faster in the one with
     # fewer rows than columns. The barrier keeps XLA from turning it round again.
     if inputs > outputs:
-        return gradient @ weight.T, jax.lax.optimization_barrier(flat.T @ x).T
-    return gradient @ weight.T, x.T @ flat
+        return matmul(gradient, weight.T), jax.lax.optimization_barrier(matmul(flat.T, x)).T
+    return matmul(gradient, weight.T), matmul(x.T, flat)
 
 
 product.defvjp(_product_forward, _product_backward)
@@ -72,7 +73,7 @@ def turned(weight: Float[Array, "*M i o"]) -> Float[Array, "*M o i"]:
 @jax.custom_vjp
 def _columns(x: Float[Array, "*M i n"], weight: Float[Array, "*M i o"]) -> Float[Array, "*M o n"]:
     """One product of columns, or one for each module; gradients read their operands as they lie, like `product`."""
-    return turned(weight) @ x
+    return matmul(turned(weight), x)
 
 
 def _columns_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -81,7 +82,7 @@ def _columns_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array
 
 def _columns_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, weight = operands
-    return weight @ gradient, x @ gradient.mT
+    return matmul(weight, gradient), matmul(x, gradient.mT)
 
 
 _columns.defvjp(_columns_forward, _columns_backward)
@@ -198,7 +199,8 @@ class PerModule(eqx.Module):
 
     def __call__(self, x: Float[Array, "... M i"]) -> Float[Array, "... M o"]:
         """Applies each module's map to its own input."""
-        return add_bias(jnp.einsum("...mi,mio->...mo", x, self.weight), self.bias)
+        y = self.leading(jnp.moveaxis(x, (-2, -1), (0, 1)))
+        return jnp.moveaxis(y, (0, 1), (-2, -1))
 
     def leading(self, x: Float[Array, "M i ..."]) -> Float[Array, "M o ..."]:
         """Applies each module's map to its own input."""

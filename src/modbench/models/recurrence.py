@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, PyTree
 
 from modbench.models.grouped import Dispatch, multiply, multiply_back
 from modbench.models.layers import turned
+from modbench.models.precision import matmul
 
 Step = Callable[..., tuple[Float[Array, "h B"], Float[Array, "h B"], Any]]
 """(params, drives, cell, learned, given) -> (hidden, cell, seen): one step, without its products.
@@ -76,13 +77,13 @@ def _sides(apart: bool, from_input: Array, from_hidden: Array) -> tuple[Array, .
 
 def _product(factor: Array, side: Array, plan: Dispatch | None) -> Array:
     """The product of a turned factor, and its side."""
-    return factor @ side if plan is None else multiply(side, factor.mT, plan)
+    return matmul(factor, side) if plan is None else multiply(side, factor.mT, plan)
 
 
 def _product_back(factor: Array, side: Array, plan: Dispatch | None, gradient: Array) -> tuple[Array, Array]:
     """The gradients of a product with respect to its side and its factor."""
     if plan is None:
-        return factor @ gradient, side @ gradient.T
+        return matmul(factor, gradient), matmul(side, gradient.T)
     return multiply_back(side, factor, plan, gradient)
 
 

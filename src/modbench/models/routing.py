@@ -101,7 +101,10 @@ class Seen(NamedTuple):
         parts = self._modules.features
         ends = list(itertools.accumulate(part.shape[1] for part in parts))
         own = jnp.split(weight, ends[:-1], axis=1)
-        sums = [jnp.einsum("mf,mf...->m...", w, part) for w, part in zip(own, parts, strict=True)]
+        sums = [
+            jnp.einsum("mf,mf...->m...", w, part, precision="float32")
+            for w, part in zip(own, parts, strict=True)
+        ]
         return add_leading_bias(functools.reduce(operator.add, sums), bias).T
 
     @property

@@ -83,6 +83,7 @@ def spec_columns(spec: RunSpec) -> dict[str, Any]:
         "length": spec.length,
         "variant": getattr(task, "variant", None),
         "order": getattr(task, "order", None),
+        "precision": train.precision,
     }
 
 

@@ -42,6 +42,7 @@ _SPEC = (
     _field("length", pa.int32()),
     _maybe("variant", pa.string()),
     _maybe("order", pa.int32()),
+    _maybe("precision", pa.string()),
 )
 SPEC_COLUMNS = tuple(field.name for field in _SPEC)
 """The fields of a specification that have a column of their own, in order; column `spec` has all of them."""

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modbench.core.errors import RequestError
-from modbench.core.identity import run_id
+from modbench.core.identity import ADDED_LATER, run_id
 from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import QUANTITIES
 from modbench.store.cohort import FILES, DamagedFile, read_intact
@@ -114,7 +115,15 @@ def _cohorts(store: Store) -> Iterator[tuple[str, dict[str, pa.Table] | DamagedF
                 tables[name] = decode(content, TABLES[name])
             except ValueError as error:
                 raise RequestError(f"{folder / FILES[name]} does not fit this modbench: {error}") from None
-        yield cohort_id, tables
+        yield cohort_id, {**tables, "runs": _completed(tables["runs"])}
+
+
+def _completed(runs: pa.Table) -> pa.Table:
+    """Fills in the fields that files from before them lack."""
+    for (_, name), neutral in ADDED_LATER.items():
+        position = runs.schema.get_field_index(name)
+        runs = runs.set_column(position, runs.schema.field(position), pc.fill_null(runs[name], neutral))
+    return runs
 
 
 def _is_retired(runs: pa.Table) -> bool:

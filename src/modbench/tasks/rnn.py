@@ -64,7 +64,7 @@ class Rnn(Task):
 
         def step(past: Float[Array, "od B"], now: tuple) -> tuple[Float[Array, "od B"], Float[Array, "d B"]]:
             code, x = now
-            every = (maps @ jnp.concatenate([past, x])).reshape(rules, d, -1)
+            every = jnp.matmul(maps, jnp.concatenate([past, x]), precision="float32").reshape(rules, d, -1)
             state = functools.reduce(operator.add, (code[r, None] * every[r] for r in range(rules)))
             return jnp.concatenate([state, past[:-d]]), state
 
@@ -74,4 +74,4 @@ class Rnn(Task):
 
     def readout(self, coefficients: PyTree, target: Float[Array, "B N d"]) -> Float[Array, "B N"]:
         """s_n w."""
-        return target @ coefficients.w
+        return jnp.matmul(target, coefficients.w, precision="float32")

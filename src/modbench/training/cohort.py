@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Int, PyTree
 
 from modbench.core.spec import RunSpec
+from modbench.models.precision import products_in
 from modbench.training.trainer import Point, RunData, Trainer, TrainState
 
 
@@ -70,7 +71,8 @@ class CohortProgram:
             started = time.perf_counter()
             donated = (0,) if isinstance(args[0], TrainState) else ()
             mapped = jax.jit(_mapped(function, axes, self.width), donate_argnums=donated)
-            self._compiled[name] = mapped.lower(*args).compile()
+            with products_in(self.trainer.spec.train.precision):
+                self._compiled[name] = mapped.lower(*args).compile()
             self.compile_seconds += time.perf_counter() - started
         return self._compiled[name](*args)
 
