@@ -59,6 +59,22 @@ def test_terms_are_added_up_in_float32(precision):
     assert found.item() == 4097
 
 
+@pytest.mark.parametrize(
+    ("precision", "operand"), [("float32", "f32"), ("tf32", "f32"), ("bfloat16", "bf16")]
+)
+def test_an_accelerator_is_given_what_its_matrix_unit_wants(random, monkeypatch, precision, operand):
+    a, b = (np.float32(random.standard_normal(shape)) for shape in ((3, 8), (8, 5)))
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with products_in(precision):
+        program = jax.jit(matmul).trace(a, b).lower(lowering_platforms=("cuda",)).as_text()
+        found = matmul(jnp.asarray(a), jnp.asarray(b))
+    (line,) = [line for line in program.splitlines() if "stablehlo.dot_general" in line]
+    level = {"float32": "HIGHEST", "tf32": "HIGH", "bfloat16": "DEFAULT"}[precision]
+    assert f"precision = [{level}, {level}]" in line
+    assert f"(tensor<3x8x{operand}>, tensor<8x5x{operand}>) -> tensor<3x5xf32>" in line
+    close(found, exact(a, b, precision))
+
+
 def test_a_compiled_function_is_compiled_anew_for_another_precision():
     x, compiled, found = jnp.full((1, 1), 1 + 2.0**-12), jax.jit(matmul), []
     for precision in ("bfloat16", "float32", "tf32"):
