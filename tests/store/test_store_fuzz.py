@@ -91,6 +91,8 @@ CONNECTIONS = {
     "sweep/child.py",
     "sweep/processes.py",
     "bench/crew.py",
+    # A pool of processes of our own, over pipes without a name, to which figures are dealt.
+    "figures/saving.py",
 }
 
 
