@@ -7,7 +7,8 @@ import pytest
 
 from modbench.core.spec import RunSpec
 from modbench.models.bodies import make_model
-from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer, leading_product, product, uniform
+from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer, saves_work, uniform
+from modbench.models.products import chained, leading_product, product
 
 MODULES, INPUTS, OUTPUTS = 3, 4, 5
 
@@ -48,6 +49,83 @@ def test_two_layers(random):
     expected = np.maximum(x @ two.first.weight + two.first.bias, 0) @ two.second.weight + two.second.bias
     close(two(x), expected)
     close(two.leading(x.T).T, expected)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_map_of_an_encoded_code_is_one_of_the_code(random, bias):
+    """The last inputs are a row of a table: the map on the one-hot code of the row, and its gradients."""
+    rules, encoded = 2, 3
+    others = np.float32(random.standard_normal((INPUTS - encoded, 7)))
+    table = np.float32(random.standard_normal((rules, encoded)))
+    code = jax.nn.one_hot(np.array([0, 1, 1, 0, 0, 1, 0]), rules)
+    for layer in (
+        Linear.create(random, INPUTS, OUTPUTS, bias),
+        FanOut.create(random, INPUTS, MODULES, OUTPUTS, bias),
+    ):
+
+        def on_code(layer, table):
+            return layer.on_code(table).leading(jnp.concatenate([others, code.T]))
+
+        def on_rows(layer, table):
+            return layer.leading(jnp.concatenate([others, table.T @ code.T]))
+
+        equal_with_gradients(on_code, on_rows, layer, table)
+
+
+def test_a_map_after_another_is_one(random):
+    x = np.float32(random.standard_normal((INPUTS, 7)))
+    before = Linear.create(random, INPUTS, 6)
+    for layer in (Linear.create(random, 6, OUTPUTS), FanOut.create(random, 6, MODULES, OUTPUTS)):
+        equal_with_gradients(
+            lambda before, layer: layer.after(before).leading(x),
+            lambda before, layer: layer.leading(before.leading(x)),
+            before,
+            layer,
+        )
+
+
+@pytest.mark.parametrize("examples", [1, 1000])
+def test_a_decoder_takes_the_map_before_it_in_where_that_saves_work(random, examples):
+    """With few examples the maps stay apart; the numbers are the same."""
+    decode = TwoLayer.create(random, OUTPUTS, 6, 2)
+    x = np.float32(random.standard_normal((MODULES, INPUTS, 7)))
+    gates = np.float32(random.random((MODULES, 7)))
+
+    def joined(own, decode):
+        out, rest = decode.joined(own, MODULES * INPUTS, examples)
+        assert (out is own) == (examples == 1)
+        return rest(out.mix(x, gates))
+
+    own = PerModule.create(random, MODULES, INPUTS, OUTPUTS)
+    equal_with_gradients(joined, lambda own, decode: decode.leading(own.mix(x, gates)), own, decode)
+
+    def single(linear, decode):
+        out, rest = decode.joined(linear, INPUTS, examples)
+        return rest(out.leading(x[0]))
+
+    linear = Linear.create(random, INPUTS, OUTPUTS)
+    equal_with_gradients(single, lambda linear, decode: decode.leading(linear.leading(x[0])), linear, decode)
+
+
+def test_work_saved_by_one_map_for_two():
+    """2 -> 3 -> 4: 24 multiplications put them together, 8 an example instead of 18."""
+    assert not saves_work(2, 3, 4, examples=2)
+    assert saves_work(2, 3, 4, examples=3)
+    assert not saves_work(2, 3, 4, examples=3, maps=2)
+
+
+def test_weights_in_a_row(random):
+    first = np.float32(random.standard_normal((MODULES, INPUTS, 6)))
+    second = np.float32(random.standard_normal((6, OUTPUTS)))
+    equal_with_gradients(chained, lambda first, second: first @ second, first, second)
+
+
+def equal_with_gradients(found, expected, *args):
+    """Two functions of pytrees with equal values, and equal gradients of a sum with weights."""
+    close(found(*args), expected(*args))
+    weights = np.random.default_rng(1).standard_normal(expected(*args).shape).astype(np.float32)
+    gradients = [jax.grad(lambda args, f=f: (weights * f(*args)).sum())(args) for f in (found, expected)]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *gradients)
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -9,8 +9,9 @@ from small_models import examples, small
 
 from modbench.core.names import PRECISIONS
 from modbench.models.grouped import dispatch, grouped_product
-from modbench.models.layers import PerModule, leading_product, product
+from modbench.models.layers import PerModule
 from modbench.models.precision import matmul, products_in
+from modbench.models.products import leading_product, product
 
 BITS = {"float32": 23, "tf32": 10, "bfloat16": 7}
 MOVES = {"transpose", "reshape", "broadcast_in_dim", "squeeze", "optimization_barrier"}

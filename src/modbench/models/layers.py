@@ -9,9 +9,9 @@ last, as is usual.
 Axes: i inputs, o outputs, M modules; the others are arbitrary.
 """
 
-import functools
 import math
-import operator
+from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -20,77 +20,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from modbench.models.grouped import Dispatch, grouped_product
-from modbench.models.precision import matmul
+from modbench.models.products import chained, columns_product, leading_product, product
+
+AnyMap = TypeVar("AnyMap", "Linear", "PerModule")
 
 
 def uniform(random: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Float[Array, "..."]:
     """Draws from U(+-1/sqrt(fan_in)), in single precision, on the host."""
     bound = np.float32(1 / math.sqrt(fan_in))
     return bound * (2 * random.random(shape, np.float32) - 1)  # pyright: ignore[reportReturnType]
-
-
-@jax.custom_vjp
-def product(x: Float[Array, "... i"], weight: Float[Array, "i o"]) -> Float[Array, "... o"]:
-    """The product x @ weight, with a gradient that reads its operands as they lie in memory.
-
-    JAX's own gets the weight's gradient as the transpose of a product, for which XLA's CPU compiler first copies
-    the output's gradient, transposed: measured up to twenty times slower than the product itself.
-    """
-    return matmul(x, weight)
-
-
-def _product_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
-    return product(x, weight), (x, weight)
-
-
-def _product_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
-    x, weight = operands
-    inputs, outputs = weight.shape
-    x, flat = x.reshape(-1, inputs), gradient.reshape(-1, outputs)
-    # Of the two orders of the weight's gradient XLA's CPU products are up to three times faster in the one with
-    # fewer rows than columns. The barrier keeps XLA from turning it round again.
-    if inputs > outputs:
-        return matmul(gradient, weight.T), jax.lax.optimization_barrier(matmul(flat.T, x)).T
-    return matmul(gradient, weight.T), matmul(x.T, flat)
-
-
-product.defvjp(_product_forward, _product_backward)
-
-
-def leading_product(x: Float[Array, "i ..."], weight: Float[Array, "i o"]) -> Float[Array, "o ..."]:
-    """The product over the leading axis: y[o, ...] = sum_i x[i, ...] weight[i, o]."""
-    return _columns(x.reshape(x.shape[0], -1), weight).reshape(-1, *x.shape[1:])
-
-
-def turned(weight: Float[Array, "*M i o"]) -> Float[Array, "*M o i"]:
-    """The weight with outputs first, laid out anew: XLA's CPU products read it up to 1.4 times faster that way.
-
-    The barrier keeps XLA from leaving the turning to the product.
-    """
-    return jax.lax.optimization_barrier(weight.mT)
-
-
-@jax.custom_vjp
-def _columns(x: Float[Array, "*M i n"], weight: Float[Array, "*M i o"]) -> Float[Array, "*M o n"]:
-    """One product of columns, or one for each module; gradients read their operands as they lie, like `product`."""
-    return matmul(turned(weight), x)
-
-
-def _columns_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _columns(x, weight), (x, weight)
-
-
-def _columns_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
-    x, weight = operands
-    return matmul(weight, gradient), matmul(x, gradient.mT)
-
-
-_columns.defvjp(_columns_forward, _columns_backward)
-
-
-def add_modules(x: Float[Array, "M ..."]) -> Float[Array, "..."]:
-    """The sum over modules, term by term: XLA's CPU compiler takes several times longer for one over a leading axis."""
-    return functools.reduce(operator.add, (x[m] for m in range(x.shape[0])))
 
 
 def add_leading_bias(x: Float[Array, "o ..."], bias: Float[Array, " o"] | None) -> Float[Array, "o ..."]:
@@ -127,6 +65,35 @@ class Linear(eqx.Module):
         """Applies the map to the first axis."""
         return add_leading_bias(leading_product(x, self.weight), self.bias)
 
+    def after(self, before: "Linear") -> "Linear":
+        """This map on what another makes, as one: (x V + c) W + b."""
+        assert before.bias is not None
+        return Linear(
+            chained(before.weight, self.weight), add_bias(chained(before.bias, self.weight), self.bias)
+        )
+
+    def on_code(self, table: Float[Array, "R e"]) -> "Linear":
+        """The same map where the last e inputs are one of R rows of a table: on the row's one-hot code instead.
+
+        What an example sees of the table, and the bias, is then worked out once a row.
+        """
+        others, last = jnp.split(self.weight, [self.weight.shape[0] - table.shape[1]])
+        return Linear(jnp.concatenate([others, add_bias(chained(table, last), self.bias)]), None)
+
+
+def saves_work(inputs: int, between: int, outputs: int, examples: int, maps: int = 1) -> bool:
+    """Whether two linear maps take fewer multiplications as one, putting them together counted.
+
+    Args:
+        inputs: of the first map, as an example uses it.
+        between: outputs of the first and inputs of the second.
+        outputs: of the second.
+        examples: that pass them.
+        maps: first maps there are, of which an example passes one.
+    """
+    together = maps * inputs * between * outputs + examples * inputs * outputs
+    return together < examples * between * (inputs + outputs)
+
 
 class TwoLayer(eqx.Module):
     """Linear, ReLU, Linear."""
@@ -151,7 +118,32 @@ class TwoLayer(eqx.Module):
 
     def turning(self, x: Float[Array, "B N i"]) -> Float[Array, "o N B"]:
         """Applies both maps to the last axis, which becomes the first; cheaper than turning a wide input first."""
-        return self.second.leading(jax.nn.relu(self.first(x)).T)
+        return self.second.leading(self.turned_hidden(x))
+
+    def turned_hidden(self, x: Float[Array, "B N i"]) -> Float[Array, "h N B"]:
+        """The hidden units of `turning`."""
+        return jax.nn.relu(self.first(x)).T
+
+    def joined(
+        self, before: AnyMap, inputs: int, examples: int, maps: int = 1
+    ) -> tuple[AnyMap, Callable[[Float[Array, "... n"]], Float[Array, "o ..."]]]:
+        """A map whose outputs, or a weighted sum of them, these layers read; the first is put in if it saves work.
+
+        Args:
+            before: the map, of features that lead; of every module one, perhaps.
+            inputs: of the map, as an example uses it.
+            examples: that pass it.
+            maps: there are, of which an example passes one.
+
+        Returns:
+            The map, and what makes this module's outputs of its own.
+        """
+        between, outputs = self.first.weight.shape
+        if not saves_work(inputs, between, outputs, examples, maps):
+            return before, self.leading
+        bias = None if before.bias is None else chained(before.bias, self.first.weight)
+        together = type(before)(chained(before.weight, self.first.weight), bias)
+        return together, lambda x: self.second.leading(jax.nn.relu(add_leading_bias(x, self.first.bias)))
 
 
 class FanOut(eqx.Module):
@@ -172,13 +164,28 @@ class FanOut(eqx.Module):
 
     def leading(self, x: Float[Array, "i ..."]) -> Float[Array, "M o ..."]:
         """Applies every module's map to the shared first axis."""
-        inputs, modules, outputs = self.weight.shape
-        y = leading_product(x, self.weight.reshape(inputs, modules * outputs))
-        return add_leading_bias(y.reshape(modules, outputs, *x.shape[1:]), self.bias)
+        y = self._together().leading(x)
+        return y.reshape(*self.weight.shape[1:], *x.shape[1:])
 
     def of_own_module(self, x: Float[Array, "i n"], plan: Dispatch) -> Float[Array, "o n"]:
         """Applies to each example the map of its own module."""
         return _of_own_module(x, self.weight.swapaxes(0, 1), self.bias, plan)
+
+    def after(self, before: Linear) -> "FanOut":
+        """See `Linear.after`."""
+        return self._apart(self._together().after(before))
+
+    def on_code(self, table: Float[Array, "R e"]) -> "FanOut":
+        """See `Linear.on_code`."""
+        return self._apart(self._together().on_code(table))
+
+    def _together(self) -> Linear:
+        bias = None if self.bias is None else self.bias.reshape(-1)
+        return Linear(self.weight.reshape(self.weight.shape[0], -1), bias)
+
+    def _apart(self, together: Linear) -> "FanOut":
+        bias = None if together.bias is None else together.bias.reshape(self.weight.shape[1:])
+        return FanOut(together.weight.reshape(-1, *self.weight.shape[1:]), bias)
 
 
 class PerModule(eqx.Module):
@@ -204,7 +211,7 @@ class PerModule(eqx.Module):
 
     def leading(self, x: Float[Array, "M i ..."]) -> Float[Array, "M o ..."]:
         """Applies each module's map to its own input."""
-        y = _columns(x.reshape(*x.shape[:2], -1), self.weight)
+        y = columns_product(x.reshape(*x.shape[:2], -1), self.weight)
         return add_leading_bias(y.reshape(*y.shape[:2], *x.shape[2:]), self.bias)
 
     def of_own_module(self, x: Float[Array, "i n"], plan: Dispatch) -> Float[Array, "o n"]:

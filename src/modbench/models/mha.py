@@ -4,6 +4,8 @@ No residual, no normalisation, no positions; a token attends to the other tokens
 come last. Axes: B sequences, N tokens, H heads, h head width, M modules.
 """
 
+from typing import TypeVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,10 +17,13 @@ from modbench.core.task_spec import MhaTask
 from modbench.models import sizing
 from modbench.models.attention import attend
 from modbench.models.base import Model, Output, rule_code
-from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer
+from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer, saves_work
 from modbench.models.routing import Modules, Router, Seen, Sizes
 
 HEADS_PER_MODULE = 2
+
+Itself = TypeVar("Itself", Linear, FanOut)
+"""What a token sees of itself, by one map or by one of every module."""
 
 
 class _Attention(eqx.Module):
@@ -32,6 +37,12 @@ class _Attention(eqx.Module):
     @classmethod
     def create(cls, random: np.random.Generator, inputs: int, heads: int, width: int) -> "_Attention":
         return cls(*(Linear.create(random, inputs, heads * width) for _ in range(3)), heads=heads)
+
+    def after(self, before: Linear) -> "_Attention":
+        """The same on what another map makes of the tokens."""
+        return _Attention(
+            self.query.after(before), self.key.after(before), self.value.after(before), self.heads
+        )
 
     def __call__(
         self, tokens: Float[Array, "E N B"], length: Int[Array, ""] | None
@@ -61,12 +72,20 @@ class _Ends(eqx.Module):
         )
 
     def encode_tokens(
-        self, inputs: Float[Array, "B N F"], code: Float[Array, "B N R"]
-    ) -> Float[Array, "E N B"]:
-        return self.encode.turning(jnp.concatenate([inputs, code], axis=-1))
-
-    def decode_tokens(self, mixed: Float[Array, "E N B"]) -> Float[Array, "B N"]:
-        return self.decode.leading(mixed)[0].T
+        self,
+        inputs: Float[Array, "B N F"],
+        code: Float[Array, "B N R"],
+        attention: _Attention,
+        itself: Itself,
+    ) -> tuple[Float[Array, "E N B"], _Attention, Itself]:
+        """Encoded tokens and the maps that read them: the encoder's last layer goes into these if that saves work."""
+        hidden = self.encode.turned_hidden(jnp.concatenate([inputs, code], axis=-1))
+        last = self.encode.second
+        width = last.weight.shape[0]
+        outputs = 3 * attention.query.weight.shape[1] + itself.weight.size // width
+        if saves_work(width, width, outputs, hidden[0].size):
+            return hidden, attention.after(last), itself.after(last)
+        return last.leading(hidden), attention, itself
 
 
 class MhaMonolithic(Model):
@@ -102,10 +121,12 @@ class MhaMonolithic(Model):
     ) -> Output:
         """See `Model`."""
         del key
-        tokens = self.ends.encode_tokens(inputs, rule_code(rule, self.num_rules))
-        found = self.attention(tokens, length)
-        body = self.body.leading(jnp.concatenate([*found, self.itself.leading(tokens)]))
-        return Output(self.ends.decode_tokens(body), None)
+        code = rule_code(rule, self.num_rules)
+        tokens, attention, itself = self.ends.encode_tokens(inputs, code, self.attention, self.itself)
+        found = jnp.concatenate([*attention(tokens, length), itself.leading(tokens)])
+        features = jax.nn.relu(self.body.first.leading(found))
+        out, decode = self.ends.decode.joined(self.body.second, features.shape[0], rule.size)
+        return Output(decode(out.leading(features))[0].T, None)
 
 
 class MhaModular(Model):
@@ -160,11 +181,11 @@ class MhaModular(Model):
     ) -> Output:
         """See `Model`."""
         code = rule_code(rule, self.num_rules)
-        tokens = self.ends.encode_tokens(inputs, code)
-        found = self.attention(tokens, length).reshape(self.hidden.weight.shape[0], -1, *tokens.shape[1:])
-        features = jax.nn.relu(
-            self.hidden.leading(jnp.concatenate([found, self.itself.leading(tokens)], axis=1))
-        )
-        modules = Modules((features,), lambda: self.out.leading(features))
-        gates = self.router(Seen(code, None, inputs, modules), key)
-        return Output(self.ends.decode_tokens(self.out.mix(features, gates.T)), gates)
+        tokens, attention, itself = self.ends.encode_tokens(inputs, code, self.attention, self.itself)
+        modules, width, _ = self.out.weight.shape
+        found = attention(tokens, length).reshape(modules, -1, *tokens.shape[1:])
+        features = jax.nn.relu(self.hidden.leading(jnp.concatenate([found, itself.leading(tokens)], axis=1)))
+        seen = Modules((features,), lambda: self.out.leading(features))
+        gates = self.router(Seen(code, None, inputs, seen), key)
+        out, decode = self.ends.decode.joined(self.out, modules * width, rule.size)
+        return Output(decode(out.mix(features, gates.T))[0].T, gates)

@@ -10,7 +10,8 @@ from modbench.core.spec import RunSpec
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
 from modbench.models.grouped import dispatch
-from modbench.models.layers import FanOut, PerModule, TwoLayer, leading_product
+from modbench.models.layers import FanOut, PerModule, TwoLayer
+from modbench.models.products import leading_product
 from modbench.models.routing import Modules, Router, Seen, Sizes
 
 
@@ -32,12 +33,13 @@ class _Ends(eqx.Module):
 
     def encode(
         self, inputs: Float[Array, "B 2"], code: Float[Array, "B R"]
-    ) -> tuple[Float[Array, "3E B"], Float[Array, "E B"]]:
-        """Both numbers by one shared encoder, and the rule code; also the encoded rule code alone."""
+    ) -> tuple[Float[Array, "2E+R B"], Float[Array, "R E"]]:
+        """Both numbers by one shared encoder with the rule code as it is, and what each of the R codes is encoded as.
+
+        A body reads [number, number, encoded rule]; `on_code` makes its first map one of the former.
+        """
         numbers = self.encode_number.leading(inputs.T[None]).swapaxes(0, 1)
-        # There are only R different codes: encode each once, then pick.
-        rules = leading_product(code.T, self.encode_rule(jnp.eye(code.shape[1])))
-        return jnp.concatenate([*numbers, rules]), rules
+        return jnp.concatenate([*numbers, code.T]), self.encode_rule(jnp.eye(code.shape[1]))
 
 
 class MlpMonolithic(Model):
@@ -63,8 +65,10 @@ class MlpMonolithic(Model):
     ) -> Output:
         """See `Model`."""
         del key, length
-        encoded, _ = self.ends.encode(inputs, rule_code(rule, self.num_rules))
-        return Output(self.ends.decode.leading(self.body.leading(encoded))[0], None)
+        encoded, rules = self.ends.encode(inputs, rule_code(rule, self.num_rules))
+        features = jax.nn.relu(self.body.first.on_code(rules).leading(encoded))
+        out, decode = self.ends.decode.joined(self.body.second, features.shape[0], rule.size)
+        return Output(decode(out.leading(features))[0], None)
 
 
 class MlpModular(Model):
@@ -113,12 +117,17 @@ class MlpModular(Model):
         """See `Model`."""
         del length
         code = rule_code(rule, self.num_rules)
-        encoded, rule_features = self.ends.encode(inputs, code)
+        encoded, rules = self.ends.encode(inputs, code)
+        hidden = self.hidden.on_code(rules)
+        modules, width, _ = self.out.weight.shape
         if self.router.selects_by_rule:
             plan = dispatch(rule, self.num_rules)
-            mixed = self.out.of_own_module(jax.nn.relu(self.hidden.of_own_module(encoded, plan)), plan)
-            return Output(self.ends.decode.leading(mixed)[0], code)
-        features = jax.nn.relu(self.hidden.leading(encoded))
-        modules = Modules((features,), lambda: self.out.leading(features))
-        gates = self.router(Seen(code, rule_features.T, inputs, modules), key)
-        return Output(self.ends.decode.leading(self.out.mix(features, gates.T))[0], gates)
+            features = jax.nn.relu(hidden.of_own_module(encoded, plan))
+            out, decode = self.ends.decode.joined(self.out, width, rule.size, modules)
+            return Output(decode(out.of_own_module(features, plan))[0], code)
+        features = jax.nn.relu(hidden.leading(encoded))
+        rule_features = leading_product(code.T, rules).T
+        seen = Modules((features,), lambda: self.out.leading(features))
+        gates = self.router(Seen(code, rule_features, inputs, seen), key)
+        out, decode = self.ends.decode.joined(self.out, modules * width, rule.size)
+        return Output(decode(out.mix(features, gates.T))[0], gates)

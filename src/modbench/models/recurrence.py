@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from modbench.models.grouped import Dispatch, multiply, multiply_back
-from modbench.models.layers import turned
 from modbench.models.precision import matmul
+from modbench.models.products import turned
 
 Step = Callable[..., tuple[Float[Array, "h B"], Float[Array, "h B"], Any]]
 """(params, drives, cell, learned, given) -> (hidden, cell, seen): one step, without its products.

@@ -16,7 +16,8 @@ from modbench.core.spec import RunSpec
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
 from modbench.models.grouped import dispatch
-from modbench.models.layers import Linear, TwoLayer, add_modules, uniform
+from modbench.models.layers import Linear, TwoLayer, uniform
+from modbench.models.products import add_modules
 from modbench.models.recurrence import Weights, recur
 from modbench.models.routing import Modules, Router, Seen, Sizes
 
