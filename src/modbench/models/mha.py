@@ -123,7 +123,8 @@ class MhaMonolithic(Model):
         del key
         code = rule_code(rule, self.num_rules)
         tokens, attention, itself = self.ends.encode_tokens(inputs, code, self.attention, self.itself)
-        found = jnp.concatenate([*attention(tokens, length), itself.leading(tokens)])
+        found = attention(tokens, length).reshape(-1, *tokens.shape[1:])
+        found = jnp.concatenate([found, itself.leading(tokens)])
         features = jax.nn.relu(self.body.first.leading(found))
         out, decode = self.ends.decode.joined(self.body.second, features.shape[0], rule.size)
         return Output(decode(out.leading(features))[0].T, None)

@@ -39,7 +39,9 @@ class _Ends(eqx.Module):
         A body reads [number, number, encoded rule]; `on_code` makes its first map one of the former.
         """
         numbers = self.encode_number.leading(inputs.T[None]).swapaxes(0, 1)
-        return jnp.concatenate([*numbers, code.T]), self.encode_rule(jnp.eye(code.shape[1]))
+        return jnp.concatenate([numbers.reshape(-1, code.shape[0]), code.T]), self.encode_rule(
+            jnp.eye(code.shape[1])
+        )
 
 
 class MlpMonolithic(Model):
