@@ -9,11 +9,11 @@ import numpy as np
 
 from modbench.core.identity import run_id, static_key
 from modbench.core.names import CHECKPOINTS
-from modbench.core.quantities import METRICS
+from modbench.core.quantities import CURVE_METRICS, METRICS
 from modbench.core.spec import RunSpec
 from modbench.metrics import fixed_routing_metrics
 from modbench.store.files import PlannedCohort, Store
-from modbench.store.record import CohortRecord, spec_columns, spec_text
+from modbench.store.record import CohortRecord, pack_matrix, spec_columns, spec_text
 from modbench.store.table import Tables, load
 
 FAMILIES: tuple[dict[str, Any], ...] = (
@@ -124,12 +124,12 @@ def _run(spec: RunSpec, planned: PlannedCohort, failed: bool, points: int) -> tu
     start = 0.8 if spec.task.kind == "regression" else 50.0
     course = error + (start - error) * np.exp(-steps / (0.05 + 0.1 * skill) / spec.train.steps)
     course = course * np.exp(0.05 * draw.normal(size=points))
-    if failed:
-        course[steps >= 700] = np.nan
+    forming = _forming(matrix, steps / spec.train.steps, 0.05 + 0.1 * skill)
+    kept = (spec.task.task_seed, spec.seed) in kept_pairs(planned)
     curves = [
         {"run_id": identity, "step": int(step), "loss": value / 2, "error": value, "selection_loss": value / 2,
-         "selection_error": value}
-        for step, value in zip(steps, course.tolist(), strict=True)
+         "selection_error": value, **along(A), "matrix": pack_matrix(A) if kept and A is not None else None}
+        for step, value, A in zip(steps, course.tolist(), forming, strict=True) if not failed or step <= 700
     ]  # fmt: skip
     shifts = [
         {"run_id": identity, "checkpoint": c, "scale": s, "length": n, "loss": error * s, "error": error * s}
@@ -140,6 +140,27 @@ def _run(spec: RunSpec, planned: PlannedCohort, failed: bool, points: int) -> tu
         for c in CHECKPOINTS if matrix is not None
     ]  # fmt: skip
     return [run], curves, shifts, activations
+
+
+def along(A: np.ndarray | None) -> dict[str, float | None]:
+    """The metrics at a point of a learning curve, by column."""
+    if A is None:
+        return dict.fromkeys(CURVE_METRICS)
+    return dict(zip(CURVE_METRICS, fixed_routing_metrics(A).values(), strict=True))
+
+
+def kept_pairs(planned: PlannedCohort) -> list[tuple[int, int]]:
+    """The first two (task seed, seed) of a cohort, whose matrices are kept."""
+    return sorted({(spec.task.task_seed, spec.seed) for spec in planned.runs})[:2]
+
+
+def _forming(matrix: np.ndarray | None, done: np.ndarray, pace: float) -> list[np.ndarray | None]:
+    """A from uniform to what it is in the end, for a model that learns routing; given routing is there at once."""
+    if matrix is None or set(np.unique(matrix)) <= {0.0, 1.0}:
+        return [matrix] * len(done)
+    uniform = np.full_like(matrix, 1 / matrix.shape[1])
+    shares = (1 - np.exp(-done / pace)) / (1 - np.exp(-1 / pace))
+    return [uniform + share * (matrix - uniform) for share in shares]
 
 
 def _matrix(spec: RunSpec, draw: np.random.Generator) -> np.ndarray | None:

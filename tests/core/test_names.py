@@ -1,7 +1,7 @@
 import pytest
 
 from modbench.core.names import GATES, MODELS, PAPER_MODELS, SCORES, model_name
-from modbench.core.quantities import METRICS, PERFORMANCE, QUANTITIES, error_unit
+from modbench.core.quantities import CURVE_METRICS, METRICS, PERFORMANCE, QUANTITIES, error_unit
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,6 @@ def test_the_five_metrics_and_the_four_performances():
     )
     assert PERFORMANCE == ("loss_id", "loss_ood", "error_id", "error_ood")
     assert tuple(QUANTITIES) == PERFORMANCE + METRICS
+    estimated = ["adaptation_from_matrix" if name == "adaptation" else name for name in METRICS]
+    assert list(CURVE_METRICS) == estimated
     assert (error_unit("regression"), error_unit("classification")) == ("L1", "%")

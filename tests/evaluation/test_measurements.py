@@ -128,6 +128,7 @@ def test_a_monolithic_run_has_no_routing_metrics():
         assert checkpoint.activation is None
         assert all(checkpoint.quantities[name] is None for name in METRICS)
         assert all(checkpoint.quantities[name] > 0 for name in PERFORMANCE)
+    assert all(point.activation is None and point.metrics == {} for point in result.curve)
     assert set(result.seconds) == {"train", "compile", "evaluate"}
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from modbench.core.identity import run_id
 from modbench.core.names import CHECKPOINTS
-from modbench.core.quantities import QUANTITIES
+from modbench.core.quantities import CURVE_METRICS, QUANTITIES
 from modbench.core.spec import RunSpec
 from modbench.store.files import PlannedCohort, Store
-from modbench.store.record import CohortRecord, spec_columns, spec_text
+from modbench.store.record import CohortRecord, pack_matrix, spec_columns, spec_text
 
 SOURCE = {"name": "synthetic", "description": "made up", "grid": [{"seed": [0, 1]}]}
 
@@ -80,6 +80,7 @@ def record(planned: PlannedCohort, diverged: Sequence[int] = (), curve_points: i
                 **ENV,
             }
         )
+        shape = {"num_rules": run.task.num_rules, "num_modules": run.model.num_modules}
         for step in range(curve_points):
             loss, error, selection_loss, selection_error = draw.uniform(size=4).tolist()
             point = {
@@ -88,14 +89,19 @@ def record(planned: PlannedCohort, diverged: Sequence[int] = (), curve_points: i
                 "selection_loss": selection_loss,
                 "selection_error": selection_error,
             }
-            curves.append({"run_id": identity, "step": 10 * step, **point})
+            of_step = np.random.default_rng([run.task.task_seed, run.seed, step])
+            metrics = {
+                name: of_step.integers(256) / 256 if run.model.modular else None for name in CURVE_METRICS
+            }
+            kept = run.model.modular and position < 2
+            matrix = pack_matrix(of_step.uniform(size=tuple(shape.values()))) if kept else None
+            curves.append({"run_id": identity, "step": 10 * step, **point, **metrics, "matrix": matrix})
         for checkpoint in CHECKPOINTS:
             for scale, length in itertools.product((1.0, 2.0), run.evaluation.lengths):
                 loss, error = draw.uniform(size=2).tolist()
                 shift = {"scale": scale, "length": length, "loss": loss, "error": error}
                 performance.append({"run_id": identity, "checkpoint": checkpoint, **shift})
             if run.model.num_modules is not None:
-                shape = {"num_rules": run.task.num_rules, "num_modules": run.model.num_modules}
                 matrix = draw.dirichlet(np.ones(run.model.num_modules), run.task.num_rules).ravel()
                 activations.append({"run_id": identity, "checkpoint": checkpoint, **shape, "matrix": matrix})
     return CohortRecord(runs, curves, performance, activations)

@@ -5,6 +5,7 @@ import pytest
 from synthetic_store import SOURCE, cohort, fill, record
 
 from modbench.core.identity import run_id
+from modbench.core.quantities import CURVE_METRICS
 from modbench.store.compare import Difference, compare
 from modbench.store.files import Store
 from modbench.store.record import CohortRecord
@@ -60,6 +61,7 @@ def test_a_store_equals_itself_with_diverged_runs_and_without(tmp_path):
         ("runs", "best_collapse_avg", "best_collapse_avg"),
         ("runs", "last_train_loss", "last_train_loss"),
         ("curves", "selection_loss", "curves.selection_loss"),
+        ("curves", "alignment", "curves.alignment"),
         ("performance", "error", "performance.error"),
     ],
 )
@@ -122,9 +124,15 @@ def test_rows_that_only_one_has_are_a_difference(against):
     shorter = [row for row in rows.curves if row["step"] < 20]
     comparison = against(CohortRecord(rows.runs, shorter, rows.performance, rows.activations))
     assert {d.quantity for d in comparison.numbers} == {
-        f"curves.{name}" for name in ("loss", "error", "selection_loss", "selection_error")
+        f"curves.{name}" for name in ("loss", "error", "selection_loss", "selection_error", *CURVE_METRICS)
     }
     assert all(d.runs == 4 and d.largest == math.inf for d in comparison.numbers)
+
+
+def test_routing_along_training_that_one_store_did_not_record_is_no_difference(against):
+    rows = record(MLP)
+    older = [{**row, **dict.fromkeys((*CURVE_METRICS, "matrix"))} for row in rows.curves]
+    assert against(CohortRecord(rows.runs, older, rows.performance, rows.activations)).equal
 
 
 def test_runs_and_plans_of_one_store_alone_are_told_apart(tmp_path):

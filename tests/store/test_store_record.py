@@ -11,7 +11,7 @@ from synthetic_store import cohort, record, spec
 
 from modbench.core.quantities import QUANTITIES
 from modbench.core.spec import RunSpec
-from modbench.store.record import CohortRecord, decode, encode, spec_columns, spec_text, to_table
+from modbench.store.record import CohortRecord, decode, encode, pack_matrix, spec_columns, spec_text, to_table
 from modbench.store.schema import RUNS, SCHEMA_VERSION, SPEC_COLUMNS, TABLES, VERSION_KEY
 
 MIXED = pa.schema(
@@ -119,6 +119,18 @@ def test_a_matrix_of_another_size_than_its_shape_is_refused():
     short = [{**whole.activations[0], "matrix": [1.0] * 15}]
     with pytest.raises(ValueError, match="matrix must be 4 x 4, got 15 entries"):
         list(CohortRecord(whole.runs, activations=short).tables())
+
+
+def test_a_matrix_along_training_of_another_size_than_its_runs_is_refused():
+    whole = record(cohort(rules=4))
+    with pytest.raises(ValueError, match="curves: matrix must have 16 bytes, got 3"):
+        list(CohortRecord(whole.runs, [{**whole.curves[0], "matrix": b"abc"}]).tables())
+
+
+@pytest.mark.parametrize("value", [0.0, 0.25, 0.5, 1.0])
+def test_a_byte_is_within_half_of_a_255th(value):
+    (byte,) = pack_matrix(np.array([[value]]))
+    assert abs(byte / 255 - value) <= 0.5 / 255
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "mha", "rnn"])

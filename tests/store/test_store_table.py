@@ -11,7 +11,7 @@ from synthetic_store import SOURCE, cohort, fill, record, spec
 from modbench.core import identity
 from modbench.core.errors import RequestError
 from modbench.core.identity import run_id
-from modbench.core.quantities import METRICS, QUANTITIES
+from modbench.core.quantities import CURVE_METRICS, METRICS, QUANTITIES
 from modbench.store.files import PlannedCohort, Store
 from modbench.store.record import CohortRecord
 from modbench.store.schema import ENV_COLUMNS, SPEC_COLUMNS
@@ -72,8 +72,10 @@ def test_curves_performance_and_activations_carry_the_columns_of_their_run(store
             expected = pd.DataFrame(getattr(rows, name))
             frame: pd.DataFrame = getattr(tables, name)
             frame = frame[frame["cohort_id"] == planned.cohort_id]
-            for column in expected:
-                assert list(frame[column]) == list(expected[column])
+            for column in expected.columns.drop("matrix", errors="ignore"):
+                assert [None if pd.isna(value) else value for value in frame[column]] == [
+                    None if pd.isna(value) else value for value in expected[column]
+                ]
     assert set(tables.performance["length"]) == {3, 5, 10, 20, 30}
     assert set(tables.performance["train_length"]) == {10}
     assert set(tables.activations["model"]) == {"modular"}
@@ -83,6 +85,34 @@ def test_curves_performance_and_activations_carry_the_columns_of_their_run(store
             & (tables.activations["checkpoint"] == row["checkpoint"])
         ]["matrix"]
         np.testing.assert_array_equal(matrix, np.reshape(row["matrix"], (3, 3)))
+
+
+def test_matrices_along_training_come_back_to_a_byte(store):
+    planned = cohort(rules=3)
+    fill(store, [planned, cohort(model="monolithic")])
+    tables = load(store.folder)
+    kept = [row for row in record(planned).curves if row["matrix"] is not None]
+    assert set(tables.snapshots["run_id"]) == {run_id(run) for run in planned.runs[:2]}
+    assert list(zip(tables.snapshots["run_id"], tables.snapshots["step"], strict=True)) == [
+        (row["run_id"], row["step"]) for row in kept
+    ]
+    for matrix, row in zip(tables.snapshots["matrix"], kept, strict=True):
+        assert matrix.shape == (3, 3)
+        assert np.rint(255 * matrix).astype(np.uint8).tobytes() == row["matrix"]
+    assert "matrix" not in tables.curves
+
+
+def test_files_from_before_routing_was_measured_along_training_are_read(store, monkeypatch):
+    tables = CohortRecord.tables
+    monkeypatch.setattr(CohortRecord, "tables", lambda self: (
+        (name, table.drop_columns([*CURVE_METRICS, "matrix"]) if name == "curves" else table)
+        for name, table in tables(self)))  # fmt: skip
+    fill(store, [cohort()])
+    read = load(store.folder)
+    assert len(read.curves) == 3 * 4
+    assert read.curves[list(CURVE_METRICS)].isna().all(axis=None)
+    assert read.snapshots.empty
+    assert set(read.snapshots) >= {"run_id", "step", "matrix", "model"}
 
 
 def test_an_activation_matrix_is_read_row_by_row(store):

@@ -1,10 +1,13 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 from fake_training import result
 from small_sweeps import spec
 
 from modbench.core.identity import run_id
-from modbench.evaluation.result import RunResult
+from modbench.core.quantities import CURVE_METRICS
+from modbench.evaluation.result import CurvePoint, RunResult
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.store.table import load
@@ -52,3 +55,18 @@ def test_null_is_not_measured_and_nan_is_diverged():
             assert row["status"] == "failed"
             assert row["reason"] is not None
     assert cohort_record("c", [1], [result(monolithic)], [ENVIRONMENT]).activations == []
+
+
+def with_task_seed(run, task_seed):
+    return run.model_copy(update={"task": run.task.model_copy(update={"task_seed": task_seed})})
+
+
+def test_metrics_along_training_are_kept_of_all_and_matrices_of_the_first_runs_alone():
+    runs = [with_task_seed(spec(model="modular", seed=seed), task) for seed in (2, 0, 1) for task in (1, 0)]
+    matrix = np.array([[1.0, 0.0], [0.25, 0.75]])
+    point = CurvePoint(0, 1.0, 1.0, 1.0, 1.0, matrix, dict.fromkeys(CURVE_METRICS, 0.5))
+    results = [replace(result(run), curve=[point]) for run in runs]
+    record = cohort_record("c", [6] * 6, results, [ENVIRONMENT] * 6)
+    assert all(row["alignment"] == row["adaptation_from_matrix"] == 0.5 for row in record.curves)
+    kept = {row["run_id"]: row["matrix"] for row in record.curves if row["matrix"] is not None}
+    assert kept == {run_id(spec(model="modular", seed=seed)): bytes([255, 0, 64, 191]) for seed in (0, 1)}

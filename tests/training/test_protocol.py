@@ -82,6 +82,7 @@ def test_best_is_the_first_checkpoint_with_the_best_selection_score(kind):
     assert result.checkpoints["last"].step == 60
     first = result.curve[0]
     assert first.loss != first.selection_loss, "curve and selection use samples of their own"
+    assert len({point.metrics["alignment"] for point in result.curve}) == len(result.curve)
 
 
 def test_the_streams_of_a_run_are_shared_by_what_must_be_paired():

@@ -19,7 +19,7 @@ from modbench.core.names import ARCHITECTURES, KINDS, MODEL_TITLES
 from modbench.store.table import Tables
 
 FAMILY = ["architecture", "search_version", "kind"]
-_PARTS = ("runs", "curves", "performance", "activations", "missing")
+_PARTS = ("runs", "curves", "snapshots", "performance", "activations", "missing")
 _AXES = ["num_rules", "encoder_width", "model"]
 _KNOWN = {
     "task.architecture", "task.search_version", "task.kind", "task.num_rules", "task.task_seed", "seed",

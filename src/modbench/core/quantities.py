@@ -118,6 +118,21 @@ PERFORMANCE = ("loss_id", "loss_ood", "error_id", "error_ood")
 METRICS = tuple(card.name for card in _CARDS if card.routed)
 """The five routing metrics."""
 
+_ESTIMATED = Quantity(
+    "adaptation_from_matrix",
+    "Adaptation, from the matrix",
+    "",
+    0.0,
+    1.0,
+    True,
+    "Adaptation, estimated: what it would be if routing depended on the rule alone, module use under p being p A.",
+)
+CURVE_METRICS: dict[str, Quantity] = {
+    card.name: card for card in (_ESTIMATED if name == "adaptation" else QUANTITIES[name] for name in METRICS)
+}
+"""The routing metrics at every point of the learning curve, in reporting order. Measured there is the activation matrix
+alone, so Adaptation is estimated from it, and has a name of its own."""
+
 
 def error_unit(kind: str) -> str:
     """The unit of `error_*` for a kind: `"L1"` (regression) or `"%"` (classification)."""

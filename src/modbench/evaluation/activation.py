@@ -10,21 +10,15 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from modbench.core.spec import RunSpec
 from modbench.metrics import dirichlet_rule_distributions
+from modbench.training.gates import GateMass, gates_per_rule
 from modbench.training.streams import Purpose, stream
 from modbench.training.trainer import RunData, Trainer
 
 BATCH = 1000
-
-
-class GateMass(NamedTuple):
-    """Per batch: the gates summed over positions of each rule, and how many positions each rule had."""
-
-    mass: Float[Array, "b R M"]
-    count: Int[Array, "b R"]
 
 
 class Sampling(NamedTuple):
@@ -65,22 +59,24 @@ def gate_mass(trainer: Trainer, params: PyTree, data: RunData) -> GateMass:
         inputs, rule = task.draw(key, plan.size, spec.length, p)
         gates = model(inputs, rule).gates
         assert gates is not None
-        code = jax.nn.one_hot(rule.reshape(-1), rules)
-        mass = jnp.matmul(code.T, gates.reshape(-1, gates.shape[-1]), precision="float32")
-        return GateMass(mass, code.sum(axis=0).astype(jnp.int32))
+        return gates_per_rule(gates, rule, rules)
 
     keys = jax.random.split(stream(data.seeds, Purpose.GATES), len(probabilities))
     return jax.lax.map(one, (keys, jnp.asarray(probabilities, jnp.float32)))
 
 
 def activation_matrix(spec: RunSpec, measured: GateMass) -> Float[np.ndarray, "R M"]:
-    """A[r, m] = mean gate of module m given rule r, from the batches under uniform rules.
+    """A[r, m] = mean gate of module m given rule r, from the batches under uniform rules."""
+    uniform = sampling(spec).uniform
+    mass, count = (np.asarray(part[:uniform], np.float64).sum(axis=0) for part in measured)
+    return mean_gates(mass, count)
+
+
+def mean_gates(mass: Float[np.ndarray, "R M"], count: Float[np.ndarray, " R"]) -> Float[np.ndarray, "R M"]:
+    """A[r, m] = mean gate of module m given rule r, from sums.
 
     A rule that no sample showed, possible at tiny sample counts only, gets a row of NaN.
     """
-    uniform = sampling(spec).uniform
-    mass = np.asarray(measured.mass[:uniform], np.float64).sum(axis=0)
-    count = np.asarray(measured.count[:uniform], np.float64).sum(axis=0)
     with np.errstate(invalid="ignore"):
         return mass / count[:, None]
 

@@ -7,18 +7,19 @@ import numpy as np
 from jaxtyping import PyTree
 
 from modbench import metrics
-from modbench.core.quantities import METRICS, QUANTITIES
+from modbench.core.quantities import CURVE_METRICS, METRICS, QUANTITIES
 from modbench.core.spec import RunSpec
 from modbench.evaluation.activation import (
-    GateMass,
     activation_matrix,
     gate_mass,
+    mean_gates,
     module_distributions,
     sampling,
 )
 from modbench.evaluation.performance import SCALES, Performance, performance
-from modbench.evaluation.result import CheckpointResult, ShiftPerformance
-from modbench.training.trainer import RunData, Trainer
+from modbench.evaluation.result import CheckpointResult, CurvePoint, ShiftPerformance
+from modbench.training.gates import GateMass
+from modbench.training.trainer import Point, RunData, Trainer
 
 
 class Measured(NamedTuple):
@@ -68,6 +69,20 @@ def routing_quantities(
         return dict.fromkeys(METRICS, float("nan"))
     adaptation = metrics.adaptation(sampling(spec).distributions, module_distributions)
     return {**metrics.routing_metrics(metrics.joint(activation)), "adaptation": adaptation}
+
+
+def curve_point(spec: RunSpec, step: int, measured: Point) -> CurvePoint:
+    """Turns one replica's evaluation after `step` updates, as NumPy arrays, into a point of its learning curve."""
+    *losses, gates = measured
+    activation, found = None, {}
+    if gates is not None:
+        activation = mean_gates(*(np.asarray(part, np.float64) for part in gates))
+        if np.isfinite(activation).all():
+            values = metrics.fixed_routing_metrics(activation, spec.evaluation.adaptation_distributions)
+            found = dict(zip(CURVE_METRICS, values.values(), strict=True))
+        else:
+            activation = None
+    return CurvePoint(step, *(float(value) for value in losses), activation, found)
 
 
 def _shifts(spec: RunSpec, measured: Performance) -> list[ShiftPerformance]:

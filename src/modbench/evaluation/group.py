@@ -12,8 +12,8 @@ import numpy as np
 
 from modbench.core.identity import static_key
 from modbench.core.spec import RunSpec
-from modbench.evaluation.evaluate import Measured, checkpoint_result, measure_checkpoint
-from modbench.evaluation.result import CheckpointResult, CurvePoint, RunResult
+from modbench.evaluation.evaluate import Measured, checkpoint_result, curve_point, measure_checkpoint
+from modbench.evaluation.result import CheckpointResult, RunResult
 from modbench.tasks.overlap import rule_overlap
 from modbench.training.cohort import CohortProgram, curve_steps, live_loss, replica
 from modbench.training.trainer import Point, RunData, TrainState
@@ -159,7 +159,7 @@ def _result(
     checkpoints = {
         name: checkpoint_result(spec, at[name], replica(values, index)) for name, values in measured.items()
     }
-    points = [CurvePoint(step, *(float(value[index]) for value in point)) for step, point in curve]
+    points = [curve_point(spec, step, replica(point, index)) for step, point in curve]
     reason = None
     if diverged_at >= 0:
         reason = f"diverged: the loss or gradient of update {int(diverged_at)} was not finite"

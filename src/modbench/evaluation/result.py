@@ -1,6 +1,7 @@
 """What a trained and evaluated run is, in plain Python and NumPy."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -37,13 +38,26 @@ class CheckpointResult:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One evaluation during training."""
+    """One evaluation during training.
+
+    Attributes:
+        step: updates before it.
+        loss: on fresh data.
+        error: on fresh data.
+        selection_loss: on another sample.
+        selection_error: on another sample.
+        activation: A[r, m] = p(module m | rule r) on both samples; None without modules, and where a rule occurred
+            in neither.
+        metrics: every name of `modbench.core.quantities.CURVE_METRICS`, computed from `activation`; empty without.
+    """
 
     step: int
     loss: float
     error: float
     selection_loss: float
     selection_error: float
+    activation: Float[np.ndarray, "R M"] | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Adaptation: whether the use of modules follows the rule distribution when that changes."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -48,9 +50,14 @@ def dirichlet_rule_distributions(num_rules: int, count: int = 100) -> Array:
     Raises:
         DistributionError: a number is not a whole number of at least 1.
     """
-    concentration = np.ones(whole_number("num_rules", num_rules, least=1))
-    seeds = range(whole_number("count", count, least=1))
-    return np.stack([np.random.RandomState(seed).dirichlet(concentration) for seed in seeds])
+    return _drawn(whole_number("num_rules", num_rules, least=1), whole_number("count", count, least=1)).copy()
+
+
+@lru_cache(maxsize=32)
+def _drawn(num_rules: int, count: int) -> Array:
+    """Setting up a generator for each takes longer than all else that a metric does."""
+    concentration = np.ones(num_rules)
+    return np.stack([np.random.RandomState(seed).dirichlet(concentration) for seed in range(count)])
 
 
 def _sorted(rows: Array, width: int) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from modbench.core.names import CHECKPOINTS
-from modbench.core.quantities import QUANTITIES
+from modbench.core.quantities import CURVE_METRICS, QUANTITIES
 from modbench.store.schema import ENV_COLUMNS, quantity_column
 from modbench.store.table import Tables
 
@@ -130,12 +130,22 @@ def _gaps(a: Tables, b: Tables, common: set[str], tolerance: float) -> Iterator[
         joined = _join(_of(getattr(a, table), common), _of(getattr(b, table), common), keys, names)
         for name in names:
             yield f"{table}.{name}", _column_gaps(joined, name, tolerance)
+    # Metrics along training are not in older stores: what was recorded once is no difference.
+    both = common & _recorded(a) & _recorded(b)
+    joined = _join(_of(a.curves, both), _of(b.curves, both), ["run_id", "step"], list(CURVE_METRICS))
+    for name in CURVE_METRICS:
+        yield f"curves.{name}", _column_gaps(joined, name, tolerance)
     joined = _join(
         _of(a.activations, common), _of(b.activations, common), ["run_id", "checkpoint"], ["matrix"]
     )
     pairs = zip(joined["matrix_a"], joined["matrix_b"], strict=True)
     gaps = pd.Series([_matrix_gap(x, y, tolerance) for x, y in pairs], index=joined["run_id"], dtype=float)
     yield "activations.matrix", gaps.groupby(level=0).max()
+
+
+def _recorded(tables: Tables) -> set[str]:
+    """The runs whose metrics were recorded along training."""
+    return set(tables.curves.loc[tables.curves[list(CURVE_METRICS)].notna().any(axis=1), "run_id"])
 
 
 def _of(table: pd.DataFrame, run_ids: set[str]) -> pd.DataFrame:

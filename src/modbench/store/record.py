@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -50,6 +51,12 @@ class CohortRecord:
                     f"{name}: every row must belong to a run of its record, got {min(strangers)!r}"
                 )
             yield name, to_table(rows, schema)
+        sizes = {row["run_id"]: row["num_rules"] * (row["num_modules"] or 0) for row in self.runs}
+        for row in self.curves:
+            if row["matrix"] is not None and len(row["matrix"]) != sizes[row["run_id"]]:
+                raise ValueError(
+                    f"curves: matrix must have {sizes[row['run_id']]} bytes, got {len(row['matrix'])}"
+                )
         for row in self.activations:
             if len(row["matrix"]) != row["num_rules"] * row["num_modules"]:
                 shape = f"{row['num_rules']} x {row['num_modules']}"
@@ -85,6 +92,11 @@ def spec_columns(spec: RunSpec) -> dict[str, Any]:
         "order": getattr(task, "order", None),
         "precision": train.precision,
     }
+
+
+def pack_matrix(A: np.ndarray) -> bytes:
+    """An activation matrix (R x M) as bytes, row by row: an entry p is round(255 p), so known to within 0.002."""
+    return np.rint(255 * np.clip(A, 0, 1)).astype(np.uint8).tobytes()
 
 
 def to_table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:

@@ -7,7 +7,7 @@ one line in `modbench.core.quantities`) keeps the version; a changed type or mea
 import pyarrow as pa
 
 from modbench.core.names import CHECKPOINTS
-from modbench.core.quantities import QUANTITIES
+from modbench.core.quantities import CURVE_METRICS, QUANTITIES
 
 SCHEMA_VERSION = 1
 VERSION_KEY = b"modbench_schema_version"
@@ -95,8 +95,15 @@ CURVES = _schema(
     _field("run_id", pa.string()),
     _field("step", pa.int64()),
     *(_field(name, pa.float64()) for name in ("loss", "error", "selection_loss", "selection_error")),
+    *(_maybe(name, pa.float32()) for name in CURVE_METRICS),
+    _maybe("matrix", pa.binary()),
 )
-"""One row per run and evaluation during training. Errors: L1 (regression) or % (classification)."""
+"""One row per run and evaluation during training. Errors: L1 (regression) or % (classification).
+
+Metrics are null for models without modules and in files from before they were measured along training. `matrix` is A
+(R x M) row by row, an entry p(module | rule) as the byte round(255 p); null but for the few runs of a cohort whose
+matrices are kept.
+"""
 
 PERFORMANCE = _schema(
     _field("run_id", pa.string()),

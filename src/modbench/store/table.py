@@ -38,7 +38,11 @@ class Tables:
             quantities of `modbench.core.quantities.QUANTITIES`, `status`, `reason`, `spec`, `env_*`, ….
             Failed runs are in it, their `status` `"failed"`.
         measured: booleans, one column per quantity; rows (and index) are those of `runs`.
-        curves: one row per run and evaluation during training, with the columns of `MERGED`.
+        curves: one row per run and evaluation during training, with the columns of `MERGED`. The metrics of
+            `modbench.core.quantities.CURVE_METRICS` are missing where they were not recorded: for models without
+            modules, and in stores from before they were measured along training.
+        snapshots: one row per run and evaluation whose activation matrix was kept, with the columns of `MERGED` and
+            `step`; `matrix` holds arrays (R x M) of float32, p(module | rule) to within 0.002.
         performance: one row per run, checkpoint and shift, with the columns of `MERGED`; `scale` and `length`
             are the shift's, the training length is `train_length`.
         activations: one row per run of a modular model and checkpoint, with the columns of `MERGED`; `matrix`
@@ -52,6 +56,7 @@ class Tables:
     runs: pd.DataFrame
     measured: pd.DataFrame
     curves: pd.DataFrame
+    snapshots: pd.DataFrame
     performance: pd.DataFrame
     activations: pd.DataFrame
     missing: pd.DataFrame
@@ -91,7 +96,8 @@ def load(folder: str | Path) -> Tables:
     return Tables(
         runs=_frame(tidy),
         measured=pd.DataFrame({name: tidy[name].is_valid().to_numpy() for name in QUANTITIES}),
-        curves=_frame(_with_spec(merged["curves"], runs)),
+        curves=_frame(_with_spec(merged["curves"].drop_columns(["matrix"]), runs)),
+        snapshots=_snapshots(merged["curves"], runs),
         performance=_frame(_with_spec(merged["performance"], runs)),
         activations=_activations(merged["activations"], runs),
         missing=_frame(missing),
@@ -197,6 +203,19 @@ def _activations(table: pa.Table, runs: pa.Table) -> pd.DataFrame:
     flat: Sequence[np.ndarray] = table["matrix"].to_numpy()
     matrices = [values.reshape(shape) for values, shape in zip(flat, shapes, strict=True)]
     frame = _frame(_with_spec(table.select(["run_id", "checkpoint"]), runs))
+    frame["matrix"] = pd.Series(matrices, index=frame.index, dtype=object)
+    return frame
+
+
+def _snapshots(curves: pa.Table, runs: pa.Table) -> pd.DataFrame:
+    """The evaluations whose matrices were kept, as `_with_spec`, with the bytes as numbers in the shape R x M."""
+    kept = curves.filter(curves["matrix"].is_valid())
+    frame = _frame(_with_spec(kept.select(["run_id", "step"]), runs))
+    shapes = zip(frame["num_rules"], frame["num_modules"], strict=True)
+    matrices = [
+        np.frombuffer(content, np.uint8).reshape(shape).astype(np.float32) / 255
+        for content, shape in zip(kept["matrix"].to_pylist(), shapes, strict=True)
+    ]
     frame["matrix"] = pd.Series(matrices, index=frame.index, dtype=object)
     return frame
 

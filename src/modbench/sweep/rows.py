@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from modbench.core.identity import run_id
 from modbench.core.names import CHECKPOINTS
-from modbench.core.quantities import QUANTITIES
-from modbench.store.record import CohortRecord, spec_columns, spec_text
+from modbench.core.quantities import CURVE_METRICS, QUANTITIES
+from modbench.core.spec import RunSpec
+from modbench.store.record import CohortRecord, pack_matrix, spec_columns, spec_text
 from modbench.store.schema import quantity_column
 
 if TYPE_CHECKING:
     from modbench.evaluation.result import RunResult
+
+MATRICES_KEPT = 2
+"""Runs of a cohort whose activation matrices along training are stored; metrics are stored of all."""
 
 
 def cohort_record(
@@ -31,12 +35,15 @@ def cohort_record(
     Returns:
         The rows of the store's four tables.
     """
+    kept = _kept_matrices([result.spec for result in results])
     return CohortRecord(
         runs=[
             _run(cohort_id, width, result, environment)
             for result, width, environment in zip(results, widths, environments, strict=True)
         ],
-        curves=[row for result in results for row in _curve(result)],
+        curves=[
+            row for result, keep in zip(results, kept, strict=True) for row in _curve(result, matrices=keep)
+        ],
         performance=[row for result in results for row in _performance(result)],
         activations=[row for result in results for row in _activations(result)],
     )
@@ -78,7 +85,20 @@ def _quantity(result: "RunResult", checkpoint: str, quantity: str) -> float | No
     return None if value is None else float(value)
 
 
-def _curve(result: "RunResult") -> Iterator[dict[str, Any]]:
+def _kept_matrices(specs: Sequence[RunSpec]) -> list[bool]:
+    """Whether the matrices along training are kept of each run: of the first by task seed and seed.
+
+    A rule that looks at no number, so that what is kept is no selection. Runs that differ in the learning rate are
+    apart.
+    """
+    kept = set()
+    for rate in {spec.train.learning_rate for spec in specs}:
+        seeds = sorted((spec.task.task_seed, spec.seed) for spec in specs if spec.train.learning_rate == rate)
+        kept |= {(rate, *pair) for pair in seeds[:MATRICES_KEPT]}
+    return [(spec.train.learning_rate, spec.task.task_seed, spec.seed) in kept for spec in specs]
+
+
+def _curve(result: "RunResult", *, matrices: bool) -> Iterator[dict[str, Any]]:
     for point in result.curve:
         yield {
             "run_id": run_id(result.spec),
@@ -87,6 +107,8 @@ def _curve(result: "RunResult") -> Iterator[dict[str, Any]]:
             "error": float(point.error),
             "selection_loss": float(point.selection_loss),
             "selection_error": float(point.selection_error),
+            **{name: point.metrics.get(name) for name in CURVE_METRICS},
+            "matrix": pack_matrix(point.activation) if matrices and point.activation is not None else None,
         }
 
 

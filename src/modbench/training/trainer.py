@@ -16,6 +16,7 @@ from modbench.core.spec import RunSpec
 from modbench.models.base import Model
 from modbench.models.bodies import make_model
 from modbench.tasks.families import make_task
+from modbench.training.gates import GateMass, gates_per_rule
 from modbench.training.objective import error_per_position, loss_per_position
 from modbench.training.streams import Purpose, StreamSeeds, init_random, stream, stream_seeds
 
@@ -57,12 +58,16 @@ class TrainState(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One evaluation during training: two independent samples, one for the curve, one to select by."""
+    """One evaluation during training: two independent samples, one for the curve, one to select by.
+
+    `gates` are summed over both samples; None without modules.
+    """
 
     loss: Float[Array, ""]
     error: Float[Array, ""]
     selection_loss: Float[Array, ""]
     selection_error: Float[Array, ""]
+    gates: GateMass | None
 
 
 class Trainer:
@@ -143,8 +148,8 @@ class Trainer:
 
     def measure(self, state: TrainState, data: RunData, step: Int[Array, ""]) -> tuple[TrainState, Point]:
         """A point of the learning curve after `step` updates; offers the parameters as the best so far."""
-        loss, error = self._sample(state.params, data, step)
-        point = Point(loss[0], error[0], loss[1], error[1])
+        loss, error, gates = self._sample(state.params, data, step)
+        point = Point(loss[0], error[0], loss[1], error[1], gates)
         score = point.selection_loss if self.spec.task.kind == "regression" else point.selection_error
         better = score < state.best.score
         best = jax.tree.map(
@@ -154,23 +159,28 @@ class Trainer:
 
     def _sample(
         self, params: PyTree, data: RunData, step: Int[Array, ""]
-    ) -> tuple[Float[Array, " 2"], Float[Array, " 2"]]:
-        """Mean losses and errors on two independent samples of fresh, unshifted batches: curve and selection."""
+    ) -> tuple[Float[Array, " 2"], Float[Array, " 2"], GateMass | None]:
+        """Mean losses and errors on two independent samples of fresh, unshifted batches: curve and selection.
+
+        The gates come with the predictions, so that measuring them costs next to nothing.
+        """
         model, task, kind = self.model(params), self.task, self.spec.task.kind
 
-        def one(key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        def one(key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""], GateMass | None]:
             size, length = self.spec.train.batch_size, self.spec.length
             batch = task.batch(data.coefficients, *task.draw(key, size, length, self.rule_probabilities))
-            prediction = model(batch.inputs, batch.rule).prediction
+            prediction, gates = model(batch.inputs, batch.rule)
             loss = loss_per_position(kind, prediction, batch.target, batch.rule.ndim)
             error = error_per_position(kind, prediction, batch.target, batch.rule.ndim)
-            return loss.mean(), error.mean()
+            mass = None if gates is None else gates_per_rule(gates, batch.rule, self.spec.task.num_rules)
+            return loss.mean(), error.mean(), mass
 
         count = self.spec.evaluation.curve_batches
         purposes = (Purpose.CURVE, Purpose.SELECTION)
         keys = [jax.random.split(stream(data.seeds, purpose, step), count) for purpose in purposes]
-        losses, errors = jax.lax.map(one, jnp.concatenate(keys))
-        return losses.reshape(2, count).mean(axis=1), errors.reshape(2, count).mean(axis=1)
+        losses, errors, masses = jax.lax.map(one, jnp.concatenate(keys))
+        gates = jax.tree.map(lambda of_batches: of_batches.sum(axis=0), masses)
+        return losses.reshape(2, count).mean(axis=1), errors.reshape(2, count).mean(axis=1), gates
 
     def _schedule(self, step: Int[Array, ""]) -> Float[Array, ""] | float:
         """Factor on the learning rate: halved at every milestone passed."""
