@@ -37,7 +37,9 @@ def test_what_cannot_be_shown_is_left_out_with_a_line(command, store):
     assert left_out == ["ranking", "improvement", "pooled", "capacity", "parameters", "length", "diagonal"]
     assert f"modbench figures '{store}' --only NAME tells what would make one" in result.stdout
     drawn = {path.stem for path in (store / "figures").iterdir()}
-    assert drawn == {"error", "metrics", "curves", "profiles", "activation"}
+    assert drawn == {
+        "error", "metrics", "curves", "times", "specialisation", "fates", "profiles", "activation",
+    }  # fmt: skip
 
 
 def test_asked_for_it_is_an_error_with_the_command(command, store, snapshot):

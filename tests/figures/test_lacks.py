@@ -1,13 +1,16 @@
 """Figures of stores that cannot show them: what they say is missing, and that the command they name would make it."""
 
 import shlex
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import synthetic_results
 from modbench.analysis.summary import planned_runs
 from modbench.core.errors import RequestError
 from modbench.core.grid import parse_sweep
+from modbench.core.quantities import CURVE_METRICS
 from modbench.figures import FIGURES, save_figures
 
 MLP = {"task": {"architecture": "mlp", "num_rules": 4}, "train": {"steps": 20}, "seed": [0, 1]}
@@ -116,10 +119,21 @@ def test_unless_asked_for_such_figures_are_left_out(tmp_path):
     )
     saved = save_figures(tables, tmp_path / "figures", formats=["svg"])
     assert list(saved.left_out) == [
-        "ranking", "improvement", "metrics", "pooled", "activation", "capacity", "parameters", "length", "diagonal",
+        "ranking", "improvement", "metrics", "pooled", "specialisation", "fates", "activation", "capacity",
+        "parameters", "length", "diagonal",
     ]  # fmt: skip
-    assert {path.stem for path in saved.paths} == {"error", "curves", "profiles"}
+    assert {path.stem for path in saved.paths} == {"error", "curves", "times", "profiles"}
     assert saved.left_out["metrics"] == "a modular model; the store has Monolithic alone"
+
+
+@pytest.mark.parametrize("name", ["specialisation", "fates"])
+def test_stores_from_before_routing_was_recorded_along_training_say_so(tmp_path, name):
+    tables = synthetic_results.tables(tmp_path / "store", synthetic_results.specs(rules=(2,)))
+    old = replace(tables, curves=tables.curves.assign(**dict.fromkeys(CURVE_METRICS, np.float32("nan"))))
+    with pytest.raises(
+        RequestError, match="needs routing recorded along training, and these runs were trained bef"
+    ):
+        save_figures(old, tmp_path / "figures", only=[name])
 
 
 def test_every_figure_can_be_shown_of_the_papers_grid(tmp_path):

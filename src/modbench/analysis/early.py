@@ -15,8 +15,8 @@ by about a sixth with every doubling of the steps from 5,000 to 100,000 (4, 8 an
 at the end of the paper's own training too only noise could make it seem to have stopped. The loss stands for the
 error, as counts of a few wrong labels are too coarse.
 
-What this does not see: routing is measured at the end of training, not along it, so that modules which go on
-specialising after the losses have settled pass unnoticed (the scorer of Modular-op in MHA may be such a case). And
+What this does not see: it looks at losses alone, so that modules which go on specialising after these have settled
+pass unnoticed (the scorer of Modular-op in MHA may be such a case); `modbench.analysis.over_time` follows routing. And
 all numbers of rules and capacities of a setting are taken together.
 """
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from modbench.analysis.needs import Need
 from modbench.analysis.settings import models_in_order, settings_in_order
 from modbench.analysis.summary import COUNTS, GROUP, count_runs, planned_runs
+from modbench.figures.lacks import unfinished
 from modbench.store.table import Tables
 
 RANDOM = "random"
@@ -181,6 +182,7 @@ class FigureCard:
         paper: the paper's figure that shows the same, such as `"Fig. 4"` or `"appendix"`; empty where it has none.
         lack: what has to be planned in a store before the figure can show anything, given its planned runs; None
             where it is there.
+        unseen: what it needs where all is planned and there is nothing to show yet.
         at_checkpoint: whether `prepare` takes the checkpoint to show; not for what is measured during training.
     """
 
@@ -193,4 +195,5 @@ class FigureCard:
     per_setting: bool = False
     paper: str = ""
     lack: Callable[[pd.DataFrame], Need | None] = nothing_lacks
+    unseen: Callable[[pd.DataFrame], Need] = unfinished
     at_checkpoint: bool = True

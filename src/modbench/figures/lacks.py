@@ -28,6 +28,17 @@ def unfinished(planned: pd.DataFrame) -> Need:
     return Need(f"finished runs side by side; {failed:,} of {len(planned):,} runs failed", None)
 
 
+def not_recorded(planned: pd.DataFrame) -> Need:
+    """Of a figure of routing along training, which older stores have not recorded."""
+    if not ((planned["state"] == "done") & (planned["scores"] != "none")).any():
+        return unfinished(planned)
+    return Need(
+        "routing recorded along training, and these runs were trained before that was done; trained anew, into another "
+        "store, they have it",
+        None,
+    )
+
+
 def several(planned: pd.DataFrame, column: str, by: Sequence[str]) -> set[str]:
     """The settings in which runs differ in a column that agree in others; `by` is these, `setting` the first."""
     values = planned.groupby(list(by))[column].nunique()

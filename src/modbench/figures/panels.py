@@ -155,7 +155,12 @@ def quantity_axis(axes: Axes, beside: pd.DataFrame, quantity: str) -> None:
 
 
 def thousands_axis(axes: Axes) -> None:
-    """Writes large numbers along x short: `"20k"`, `"1.5M"`."""
+    """Writes large numbers along x short."""
+    axes.xaxis.set_major_formatter(short_thousands())
+
+
+def short_thousands() -> FuncFormatter:
+    """Large numbers beside ticks: `"20k"`, `"1.5M"`."""
 
     def short(value: float, _: int) -> str:
         for size, letter in ((1e6, "M"), (1e3, "k")):
@@ -163,7 +168,7 @@ def thousands_axis(axes: Axes) -> None:
                 return f"{value / size:g}{letter}"
         return f"{value:g}"
 
-    axes.xaxis.set_major_formatter(FuncFormatter(short))
+    return FuncFormatter(short)
 
 
 def quantity_label(quantity: str, kind: str) -> str:

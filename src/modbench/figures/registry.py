@@ -6,12 +6,15 @@ from modbench.figures import (
     curves,
     diagonal,
     error,
+    fates,
     improvement,
     length,
     metrics,
     pooled,
     profiles,
     ranking,
+    specialisation,
+    times,
 )
 from modbench.figures.base import FigureCard
 
@@ -22,6 +25,9 @@ _CARDS = (
     metrics.CARD,
     pooled.CARD,
     curves.CARD,
+    times.CARD,
+    specialisation.CARD,
+    fates.CARD,
     profiles.CARD,
     activation.CARD,
     capacity.CAPACITY,

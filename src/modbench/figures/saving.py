@@ -17,7 +17,6 @@ from modbench.analysis.needs import Need
 from modbench.analysis.summary import planned_runs
 from modbench.core.errors import MachineError, RequestError, unknown
 from modbench.figures.base import FigureCard, FigureData
-from modbench.figures.lacks import unfinished
 from modbench.figures.latex import latex_tables
 from modbench.figures.registry import FIGURES
 from modbench.figures.style import PAPERS, Paper, look, on_paper
@@ -129,7 +128,7 @@ def _numbers(card: FigureCard, tables: Tables, planned: pd.DataFrame, checkpoint
     if need := card.lack(planned):
         return need
     data = card.prepare(tables, checkpoint) if card.at_checkpoint else card.prepare(tables)
-    return unfinished(planned) if data.empty else data
+    return card.unseen(planned) if data.empty else data
 
 
 def _save_all(

@@ -1,0 +1,79 @@
+"""What becomes of routing along training: how many runs specialise, stay so, collapse, recover."""
+
+from matplotlib.figure import Figure
+
+from modbench.analysis import with_settings
+from modbench.analysis.over_time import FATES, fates
+from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.dots import draw_dots, percent_axis
+from modbench.figures.lacks import lacks_modules, not_recorded
+from modbench.figures.style import Heading, Margins, frame, handles, label_room, look, model_styles, nothing
+from modbench.store.table import Tables
+
+TITLE = "What becomes of routing"
+TITLES = {
+    "specialises": "Specialises",
+    "keeps": "Stays specialised",
+    "collapses": "Collapses",
+    "recovers": "Recovers from it",
+    "ends_collapsed": "Ends collapsed",
+}
+
+
+def prepare_fates(tables: Tables) -> FigureData:
+    """The share of runs with each fate, with intervals, capacities pooled.
+
+    Returns:
+        The columns of `modbench.analysis.over_time.fates`.
+    """
+    tables = with_settings(tables)
+    found = fates(tables)
+    notes = [f"{TITLES[name].lower()}: {meaning}" for name, meaning in FATES.items()]
+    return FigureData.of(tables, found, notes, checkpoint=None, value="share")
+
+
+def draw_fates(data: FigureData, *, compact: bool = False) -> Figure:
+    """A panel per fate, in it a row per setting and number of rules, and a point per model."""
+    if data.empty:
+        return nothing(None if compact else Heading(data.titled(TITLE), data.footer()))
+    numbers = data.frame
+    rows = [
+        (setting, R)
+        for setting in data.present("setting")
+        for R in sorted(numbers.loc[numbers["setting"] == setting, "num_rules"].unique())
+    ]
+    alone = len(data.present("setting")) == 1
+    labels = [f"{R} rules" if alone else f"{setting}, {R} rules" for setting, R in rows]
+    named = dict(zip(rows, labels, strict=True))
+    places = [named[row] for row in zip(numbers["setting"], numbers["num_rules"], strict=True)]
+    styles, models, shown = model_styles(data.models), data.present("model"), data.present("fate")
+    with look():
+        heading = None if compact else Heading(data.titled(TITLE), data.footer(), handles(styles, models))
+        margins = Margins(left=label_room(labels), right=0.2)
+        size = (margins.left + margins.right + 1.9, 0.8 + 0.36 * len(labels))
+        figure, grid = frame(len(shown), 2 if margins.left > 1.5 else 3, size, margins, heading)
+        for axes, fate in zip(grid, shown, strict=True):
+            draw_dots(
+                axes, numbers.assign(setting=places)[numbers["fate"] == fate], "share", labels, styles, models
+            )
+            percent_axis(axes, "% of runs")
+            axes.set_title(TITLES[fate])
+    return figure
+
+
+CARD = FigureCard(
+    name="fates",
+    title=TITLE,
+    prepare=prepare_fates,
+    draw=draw_fates,
+    caption=(
+        "Shares of runs. "
+        + "; ".join(f"{TITLES[name].lower()}: {meaning}" for name, meaning in FATES.items())
+        + ". "
+        "There is no point where no run is left that it could be a share of."
+    ),
+    panels=("setting", "fate"),
+    lack=lacks_modules,
+    unseen=not_recorded,
+    at_checkpoint=False,
+)
