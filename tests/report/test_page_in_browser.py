@@ -163,6 +163,45 @@ def test_matrices_can_be_leafed_through(seen):
     assert page.locator('[data-run="2-0-0"]').get_attribute("aria-pressed") == "true"
 
 
+def test_courses_of_routing_have_random_beside_them_and_follow_the_choices(seen):
+    page = seen.choose("rules", 2)
+    first = marks(page, "course", 2, "Modular")
+    assert len(first) == 5  # evaluations
+    assert "step: 0;" in first[0]
+    assert "Value: 0.50;" in first[0]  # alignment of uniform routing of two rules
+    assert not marks(page, "course", 2, "Monolithic")
+    assert page.locator('.slot[data-along="course"][data-which="2"] svg .mark-line path').count() > 2
+    seen.choose("capacity", 64)
+    assert marks(page, "course", 2, "Modular") != first
+
+
+def test_a_slider_shows_matrices_as_they_form(seen):
+    page = seen.choose("rules", 2)
+    assert page.locator("#cinema h4").all_inner_texts() == ["Modular", "Modular-op", "GT-Modular"]
+    slider, told = page.locator("#film-step"), page.locator("#film-at")
+    canvas = page.locator("#cinema .matrix-card").first.locator("canvas")
+    picture = "canvas => canvas.toDataURL()"
+    assert told.inner_text() == "after 2,000 steps"
+    label = canvas.get_attribute("aria-label")
+    assert label.startswith("Modular, task seed 0, seed 0, after 2,000 steps: Collapse-Avg ")
+    formed = canvas.evaluate(picture)
+    slider.focus()
+    page.keyboard.press("Home")
+    assert told.inner_text() == slider.get_attribute("aria-valuetext") == "after 0 steps"
+    assert canvas.evaluate(picture) != formed
+    assert "Alignment 0.50" in canvas.get_attribute("aria-label")
+    page.keyboard.press("ArrowRight")
+    assert told.inner_text() == "after 500 steps"
+    page.locator("#film-play").press("Enter")
+    page.get_by_text("after 2,000 steps", exact=True).wait_for()
+    assert canvas.evaluate(picture) == formed
+    page.select_option("#film-seed", "1")
+    page.locator('#cinema canvas[aria-label^="Modular-op, task seed 0, seed 1, after 2,000"]').wait_for()
+    page.locator('#legend button[data-model="1"]').click()
+    seen.settled()
+    assert page.locator("#cinema h4").all_inner_texts() == ["Modular-op", "GT-Modular"]
+
+
 def test_the_numbers_can_be_read_as_a_table(seen):
     details = seen.page.locator("#explore details.numbers").first
     details.locator("summary").click()

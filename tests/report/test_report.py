@@ -4,14 +4,17 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 import synthetic_results
+from modbench.analysis import with_settings
 from modbench.core.errors import MachineError, RequestError
-from modbench.core.quantities import METRICS
+from modbench.core.quantities import CURVE_METRICS, METRICS
 from modbench.figures import FIGURES
 from modbench.figures.style import COLOURS
 from modbench.report import write_report
+from modbench.report.films import shown_films
 from modbench.report.guide import FORMULAS, examples
 from modbench.report.page import DARK, EXPLORED
 
@@ -76,8 +79,8 @@ def test_sections_come_in_the_order_of_a_reader(html):
     page = Page(html)
     sections = [value for tag, name, value in page.attributes if tag == "section" and name == "id"]
     assert sections == [
-        "run", "answer", "claims", "confounds", "explore", "activations", "learning", "distribution", "figures", "read",
-        "provenance",
+        "run", "answer", "claims", "confounds", "explore", "activations", "forming", "learning", "distribution",
+        "figures", "read", "provenance",
     ]  # fmt: skip
     figures = [value for tag, name, value in page.attributes if tag == "figure" and name == "id"]
     assert figures == [
@@ -266,6 +269,55 @@ def test_confounds_are_measured_on_the_runs(tmp_path):
     ]
     assert widths[:2] == [["4", "(the", "paper&#39;s)"], ["8"]]
     assert "The sweep <code>router-width</code>" not in found
+
+
+def test_times_and_fates_stand_in_tables_with_intervals_and_what_they_rest_on(html):
+    forming = html[html.index('id="forming"') : html.index('id="learning"')]
+    times, fates = forming.split('<table class="facts times">')[1:3]
+    assert [" ".join(cell) for cell in cells(times)[0]][1:4:2] == [
+        "Error halved, 0.4", "Error down to a tenth, 0.079"]  # fmt: skip
+    shown = {row[0][0]: row[1:] for row in cells(times)[1:]}
+    assert set(shown) == {"Monolithic", "Modular", "Modular-op", "GT-Modular"}
+    assert all(re.fullmatch(r"[\d,]+ .*4 of 4 runs", " ".join(shown["Monolithic"][k])) for k in range(3))
+    assert shown["Monolithic"][3:] == [["\u2013"]] * 3
+    assert shown["GT-Modular"][3][0] == "0"
+    assert " ".join(shown["GT-Modular"][5]).startswith("over 2,000")
+    assert "3 of 3 runs" in " ".join(shown["Modular"][0])  # one failed
+    lasting = {row[0][0]: [" ".join(cell) for cell in row[1:]] for row in cells(fates)[1:]}
+    assert "Monolithic" not in lasting
+    assert lasting["GT-Modular"][0].startswith("100 %")
+    assert lasting["GT-Modular"][3] == "none no run it could be a share of"
+    assert "no finished run" in forming
+
+
+def test_a_store_from_before_routing_was_recorded_along_training_says_so_and_has_times_to_errors(tmp_path):
+    runs = synthetic_results.specs(
+        rules=(2,), task_seeds=range(2), models=("monolithic", "modular", "gt-modular")
+    )
+    tables = synthetic_results.tables(tmp_path / "store", runs, points=3)
+    blank = dict.fromkeys(CURVE_METRICS, np.float32("nan"))
+    old = replace(tables, curves=tables.curves.assign(**blank), snapshots=tables.snapshots.iloc[:0])
+    html = write_report(old, tmp_path / "report.html").read_text(encoding="utf-8")
+    forming = html[html.index('id="forming"') : html.index('id="learning"')]
+    assert "Routing along training: not recorded. These 8 modular runs" in forming
+    assert 'id="cinema"' not in forming
+    first = {row[0][0]: row[1:] for row in cells(forming.split('<table class="facts times">')[1])[1:]}
+    assert first["Modular"][0][0] == "1,000"
+    assert " ".join(first["Modular"][3]) == "not recorded"
+    partly = tables.curves.assign(
+        **{n: tables.curves[n].where(tables.curves["model"] != "modular") for n in blank}
+    )
+    html = write_report(replace(tables, curves=partly), tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "4 of 8 modular runs have not recorded it" in html
+
+
+def test_a_page_with_no_room_for_all_films_shows_the_first_run_of_each_kind(tables, monkeypatch):
+    shots = with_settings(tables).snapshots
+    assert len(shown_films(shots)) == len(shots)
+    monkeypatch.setattr("modbench.report.films.ROOM", 1)
+    few = shown_films(shots).drop_duplicates("run_id")
+    assert len(few) == len(shots.drop_duplicates(["setting", "num_rules", "model"]))
+    assert set(zip(few["task_seed"], few["seed"], strict=True)) == {(0, 0)}
 
 
 def test_stores_that_do_not_know_their_rules_have_the_other_confounds(tables, tmp_path):

@@ -5,7 +5,10 @@ evaluations and never too early. Runs that do not reach it within their training
 and all runs of a setting are watched equally long, so that Kaplan and Meier's estimate is the plain share of runs that
 have reached the target by a step. The **median time** is the first evaluation by which half of the runs have; where
 fewer do, it is longer than the training, which is written as infinite. Its interval holds the evaluations that half
-lies within the interval of the share at (Brookmeyer and Crowley), which respects crossed task seeds and seeds.
+lies within the interval of the share at (Brookmeyer and Crowley), which respects crossed task seeds and seeds. Over 5
+task seeds x 5 seeds it held the true median 95 to 100 % of the time, whether chance lay in the task, in both, or in
+neither (log-normal times, 20 evaluations, 250 simulated studies of each), and was open at its end for most of those
+whose median lay in the last fifth of the training.
 
 Runs that failed are left out and counted, as everywhere. Routing is recorded along training since a later version than
 losses are: runs without it are `num_unrecorded`, and say nothing on targets of routing.

@@ -45,13 +45,14 @@ RUN = ("Model", "Value", "Run")
 def charts(styles: Mapping[str, ModelStyle]) -> dict[str, Spec]:
     """The specifications of all kinds of chart for a store's models, by name.
 
-    `"points"` has places along x that are names or numbers of rules, `"curves"` has steps, `"runs"` a point for every
-    run; each has a second one, `"…-log"`, with a logarithmic axis.
+    `"points"` has places along x that are names or numbers of rules, `"curves"` has steps, `"courses"` steps and Random
+    beside them, `"runs"` a point for every run; each has a second one, `"…-log"`, with a logarithmic axis.
     """
     made = {}
     for ending, logarithmic in (("", False), ("-log", True)):
         made["points" + ending] = _finish(_points(styles, logarithmic))
         made["curves" + ending] = _finish(_curves(styles, logarithmic))
+        made["courses" + ending] = _finish(_curves(styles, logarithmic, _random()))
         made["runs" + ending] = _finish(_runs(styles, logarithmic))
     return made
 
@@ -69,14 +70,8 @@ def marker_path(style: ModelStyle) -> str:
 def _points(styles: Mapping[str, ModelStyle], logarithmic: bool) -> alt.LayerChart:
     x = alt.X("at:O", axis=alt.Axis(title=None), scale=alt.Scale(paddingInner=0.35, paddingOuter=0.1))
     beside = alt.XOffset("model:N", scale=alt.Scale(domain=list(range(len(styles)))))
-    given = (
-        _mark()
-        .mark_line(strokeDash=[1.5, 2.5], strokeWidth=1.6)
-        .encode(y="max(random):Q", color=alt.value("var(--ink)"))
-        .transform_filter("isValid(datum.random)")
-    )
     return alt.layer(
-        given,
+        _random(),
         _mark().mark_line(strokeWidth=1.3, opacity=0.7).encode(strokeDash=_dash(styles), xOffset=beside),
         _mark()
         .mark_rule(strokeWidth=1.8, clip=True)
@@ -93,7 +88,7 @@ def _points(styles: Mapping[str, ModelStyle], logarithmic: bool) -> alt.LayerCha
     ).encode(x=x, y=_y(logarithmic), color=_colour(styles))
 
 
-def _curves(styles: Mapping[str, ModelStyle], logarithmic: bool) -> alt.LayerChart:
+def _curves(styles: Mapping[str, ModelStyle], logarithmic: bool, *below: alt.Chart) -> alt.LayerChart:
     x = alt.X(
         "at:Q", axis=alt.Axis(title="training steps", format="~s", tickCount=5), scale=alt.Scale(nice=False)
     )
@@ -101,6 +96,7 @@ def _curves(styles: Mapping[str, ModelStyle], logarithmic: bool) -> alt.LayerCha
         y=_y(logarithmic, "low"), y2="high:Q"
     )  # fmt: skip
     return alt.layer(
+        *below,
         band,
         _mark().mark_line(strokeWidth=1.8).encode(strokeDash=_dash(styles)),
         _mark().mark_point(size=90, opacity=0, filled=True).encode(tooltip=[f"{name}:N" for name in MARKS]),
@@ -125,6 +121,16 @@ def _runs(styles: Mapping[str, ModelStyle], logarithmic: bool) -> alt.LayerChart
         .mark_tick(thickness=2.2, size=34, opacity=1)
         .encode(y=alt.Y("median(mean):Q"), color=alt.value("var(--ink)")),
     ).encode(x=x)
+
+
+def _random() -> alt.Chart:
+    """What Random scores, in charts whose rows know it."""
+    return (
+        _mark()
+        .mark_line(strokeDash=[1.5, 2.5], strokeWidth=1.6)
+        .encode(y="max(random):Q", color=alt.value("var(--ink)"))
+        .transform_filter("isValid(datum.random)")
+    )
 
 
 def _mark() -> alt.Chart:

@@ -20,12 +20,16 @@ function means(rows, key, at, metric) {
 }
 const at_ = (value) => value.toLocaleString("en");
 
+/** What Random scores in a quantity at a number of rules, null where it has none. */
+const randomly = (which, R) =>
+  store.random.find((row) => row[0] === chosen.setting && row[1] === R && row[2] === which)?.[3] ?? null;
+
 /** What a slot shows: its rows, whether it is a metric, the chart's name, and what is along x. */
 function content(slot) {
   const data = numbers();
   const which = Number(slot.dataset.which);
   const { along } = slot.dataset;
-  const metric = along !== "length" && along !== "steps" && store.quantities[which].metric;
+  const metric = along === "course" || (along !== "length" && along !== "steps" && store.quantities[which].metric);
   const at = (capacity) => (row) => row[2] === capacity;
   const now = (row) => row[3] === chosen.checkpoint;
   if (along === "rules") {
@@ -35,8 +39,7 @@ function content(slot) {
       : data.averages.filter((row) => row[4] === which);
     const kept = rows.filter(at(chosen.capacity)).filter(now);
     const shown = means(kept, lengthwise ? 6 : 5, 1, metric);
-    const random = store.random.filter((row) => row[0] === chosen.setting && row[2] === which);
-    for (const row of shown) row.random = random.find((one) => one[1] === row.at)?.[3] ?? null;
+    for (const row of shown) row.random = randomly(which, row.at);
     return { rows: shown, metric, chart: "points", words: "rules" };
   }
   if (along === "capacity") {
@@ -49,6 +52,15 @@ function content(slot) {
     const rows = data.lengths.filter((r) => r[1] === chosen.rules && r[4] === which && now(r));
     return { rows: means(rows.filter(at(chosen.capacity)), 6, 5, false), metric, chart: "points", words: "test length",
       absent: data.tested.length < 2 };
+  }
+  if (along === "course") {
+    const kept = data.courses.filter((row) => row[1] === chosen.rules && row[2] === chosen.capacity && row[3] === which);
+    const rows = kept.flatMap(([model, R, capacity, , runs, tasks, seeds, mean, low, high]) => data.steps
+      .map((step, place) => [model, R, capacity, step, mean[place], low[place], high[place], runs, tasks, seeds])
+      .filter((row) => row[4] !== null));
+    const shown = means(rows, 4, 3, true);
+    for (const row of shown) row.random = randomly(store.courses[which].random, chosen.rules);
+    return { rows: shown, metric, chart: "courses", words: "step" };
   }
   if (along === "steps") {
     const rows = data.curves.filter((row) => row[1] === which && row[2] === chosen.capacity);

@@ -15,14 +15,14 @@ from markupsafe import Markup
 
 from modbench.analysis import model_title, random_baselines
 from modbench.core.names import CHECKPOINTS
-from modbench.core.quantities import METRICS, QUANTITIES, error_unit
+from modbench.core.quantities import CURVE_METRICS, METRICS, QUANTITIES, error_unit
 from modbench.figures.style import ModelStyle
 from modbench.report.charts import charts, marker_path
 from modbench.report.numbers import SHOWN, numbers
 from modbench.store.table import Tables
 
 LICENCE = "/* Vega, Vega-Lite, Vega-Embed: BSD-3-Clause, University of Washington Interactive Data Lab and others */"
-SCRIPTS = ("page.js", "explore.js", "matrices.js")
+SCRIPTS = ("page.js", "explore.js", "matrices.js", "films.js", "start.js")
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,10 @@ class Slot:
     """A chart's place on the page.
 
     Attributes:
-        along: what is along x: `"rules"`, `"capacity"`, `"length"`, `"steps"` or `"runs"`.
+        along: what is along x: `"rules"`, `"capacity"`, `"length"`, `"steps"`, `"course"` (steps too, of routing) or
+            `"runs"`.
         which: position of the quantity in `SHOWN`; along lengths the scale of the inputs, along steps the number of
-            rules.
+            rules, along a course the position in `CURVE_METRICS`.
         title: of the chart.
     """
 
@@ -81,6 +82,7 @@ def slots(rules: Sequence[int]) -> dict[str, list[Slot]]:
         ],
         "routing": [Slot("rules", k, title) for k, title in metrics],
         "curves": [Slot("steps", R, f"{R} rules") for R in rules],
+        "courses": [Slot("course", k, card.title) for k, card in enumerate(CURVE_METRICS.values())],
         "runs": [Slot("runs", k, title) for k, title in errors + metrics],
     }
 
@@ -106,6 +108,10 @@ def shared_data(
         ],
         "settings": [asdict(setting) for setting in settings],
         "quantities": [{"title": QUANTITIES[name].title, "metric": name in METRICS} for name in SHOWN],
+        "courses": [
+            {"title": card.title, "random": SHOWN.index(name)}
+            for name, card in zip(METRICS, CURVE_METRICS.values(), strict=True)
+        ],
         "checkpoint": CHECKPOINTS.index(checkpoint),
         "random": random,
         "charts": charts(styles),

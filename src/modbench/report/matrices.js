@@ -15,9 +15,7 @@ async function matrices() {
   const { setting } = chosen;
   if (!unpacked.has(setting)) {
     const data = numbers();
-    const packed = Uint8Array.from(atob(data.matrices), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+    const bytes = await inflated(data.matrices);
     let offset = 0;
     unpacked.set(setting, data.runs.filter((run) => run[5]).map((run) => {
       const [model, R, capacity, task, seed, M] = run;
@@ -26,6 +24,13 @@ async function matrices() {
     }));
   }
   return unpacked.get(setting);
+}
+
+/** The bytes of a text that Python has packed. */
+async function inflated(packed) {
+  const letters = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([letters]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 function paint(canvas, { R, M, entries }) {
@@ -77,6 +82,22 @@ function figureOf(all, model) {
   return card;
 }
 
+/** A line under a canvas that says which entry the pointer is at; `current` gives the matrix that is shown. */
+function pointed(canvas, current) {
+  const note = Object.assign(document.createElement("p"), { className: "note pointed" });
+  const rest = () => { note.textContent = `${current().R} rules down, ${current().M} modules across`; };
+  rest();
+  canvas.addEventListener("pointermove", (event) => {
+    const { R, M, entries } = current();
+    const box = canvas.getBoundingClientRect();
+    const r = Math.min(R - 1, Math.floor(((event.clientY - box.top) / box.height) * R));
+    const m = Math.min(M - 1, Math.floor(((event.clientX - box.left) / box.width) * M));
+    if (r >= 0 && m >= 0) note.textContent = `rule ${r}, column ${m}: ${(entries[r * M + m] / 255).toFixed(2)}`;
+  });
+  canvas.addEventListener("pointerleave", rest);
+  return note;
+}
+
 /** A run's matrix with its metrics. */
 function large(run) {
   const canvas = document.createElement("canvas");
@@ -85,16 +106,7 @@ function large(run) {
   const metrics = store.quantities.map((quantity, place) => [quantity.title, text(run.values[place], quantity.metric)]);
   canvas.setAttribute("aria-label", `${named(run)}: ${metrics.map((pair) => pair.join(" ")).join(", ")}`);
   paint(canvas, run);
-  const note = Object.assign(document.createElement("p"), { className: "note pointed" });
-  const rest = `${run.R} rules down, ${run.M} modules across`;
-  note.textContent = rest;
-  canvas.addEventListener("pointermove", (event) => {
-    const box = canvas.getBoundingClientRect();
-    const r = Math.min(run.R - 1, Math.floor(((event.clientY - box.top) / box.height) * run.R));
-    const m = Math.min(run.M - 1, Math.floor(((event.clientX - box.left) / box.width) * run.M));
-    if (r >= 0 && m >= 0) note.textContent = `rule ${r}, column ${m}: ${(run.entries[r * run.M + m] / 255).toFixed(2)}`;
-  });
-  canvas.addEventListener("pointerleave", () => { note.textContent = rest; });
+  const note = pointed(canvas, () => run);
   const list = document.createElement("dl");
   for (const [title, value] of metrics) {
     list.appendChild(document.createElement("dt")).textContent = title;
@@ -147,5 +159,3 @@ if (browser) {
     browse();
   });
 }
-
-start();

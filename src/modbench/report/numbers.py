@@ -14,7 +14,8 @@ import pandas as pd
 from modbench.analysis import crossed_interval, models_in_order
 from modbench.analysis.summary import groups, planned_runs
 from modbench.core.names import CHECKPOINTS
-from modbench.core.quantities import METRICS, QUANTITIES
+from modbench.core.quantities import CURVE_METRICS, METRICS, QUANTITIES
+from modbench.report.films import films, shown_films
 from modbench.report.matrices import packed
 from modbench.store.table import Tables
 
@@ -40,17 +41,25 @@ class Numbers:
         lengths: model, number of rules, capacity, checkpoint, scale of the inputs, test length, then `MEAN`; only
             where there is more than one length.
         curves: model, number of rules, capacity, step, then `MEAN`.
+        courses: the metrics of routing along training: model, number of rules, capacity, position of the metric in
+            `CURVE_METRICS`, runs, task seeds, seeds, then lists over `steps` of mean, low and high; none where nothing
+            was recorded.
+        steps: of `courses`.
         runs: model, number of rules, capacity, task seed, seed, number of modules in `matrices` (0 without), and
             per checkpoint the list of its values in the order of `SHOWN`, None where there is none.
         matrices: the activation matrices of `runs`, in their order; see `modbench.report.matrices`.
+        films: matrices along training; see `modbench.report.films`.
     """
 
     counts: Rows
     averages: Rows
     lengths: Rows
     curves: Rows
+    courses: Rows
+    steps: list[int]
     runs: Rows
     matrices: str
+    films: dict[str, Any]
 
 
 def numbers(tables: Tables, checkpoint: str = "last") -> Iterator[tuple[str, Numbers]]:
@@ -69,11 +78,12 @@ def numbers(tables: Tables, checkpoint: str = "last") -> Iterator[tuple[str, Num
     planned = _coded(planned, models)
     kept = tables.activations[tables.activations["checkpoint"] == checkpoint]
     matrices = dict(zip(kept["run_id"], kept["matrix"], strict=True))
+    filmed = shown_films(_coded(tables.snapshots[tables.snapshots["status"] == "done"], models))
     for key, part in groups(planned, ["setting"]):
-        own, shifted, learning = (
-            frame[frame["setting"] == key["setting"]] for frame in (runs, shifts, curves)
+        own, shifted, learning, shots = (
+            frame[frame["setting"] == key["setting"]] for frame in (runs, shifts, curves, filmed)
         )
-        yield key["setting"], _of_setting(part, own, shifted, learning, matrices)
+        yield key["setting"], _of_setting(part, own, shifted, learning, matrices, shots)
 
 
 def _of_setting(
@@ -82,8 +92,9 @@ def _of_setting(
     shifts: pd.DataFrame,
     curves: pd.DataFrame,
     matrices: Mapping[str, np.ndarray],
+    filmed: pd.DataFrame,
 ) -> Numbers:
-    percent = bool((planned["kind"] == "classification").all())
+    highest = 100.0 if (planned["kind"] == "classification").all() else np.inf
     base = ["model", "num_rules"]
     values = runs.melt([*base, "encoder_width", *DESIGN, "checkpoint"], list(SHOWN), "quantity", "value")
     values["quantity"] = values["quantity"].map({name: rank for rank, name in enumerate(SHOWN)})
@@ -92,23 +103,44 @@ def _of_setting(
         shifts = shifts.iloc[:0]
     runs = runs.sort_values(["model", "num_rules", "encoder_width", *DESIGN, "checkpoint"])
     ids = runs["run_id"].unique().tolist()
+    courses, steps = _courses(curves, base)
     return Numbers(
         counts=_counts(planned, base),
-        averages=averages(values, [*base, "checkpoint", "quantity"], percent),
-        lengths=averages(shifts, [*base, "checkpoint", "scale", "length"], percent),
-        curves=averages(curves.rename(columns={"error": "value"}), [*base, "step"], percent),
+        averages=averages(values, [*base, "checkpoint", "quantity"], highest),
+        lengths=averages(shifts, [*base, "checkpoint", "scale", "length"], highest),
+        curves=averages(curves.rename(columns={"error": "value"}), [*base, "step"], highest),
+        courses=courses,
+        steps=steps,
         runs=_runs(runs, [matrices[run].shape[1] if run in matrices else 0 for run in ids]),
         matrices=packed(matrices[run] for run in ids if run in matrices),
+        films=films(filmed, curves),
     )
 
 
-def averages(values: pd.DataFrame, by: Sequence[str], percent: bool) -> Rows:
+def _courses(curves: pd.DataFrame, base: list[str]) -> tuple[Rows, list[int]]:
+    """Metrics along training; a row for all steps of a group, which is a third as long as a row for each."""
+    recorded = curves[curves["alignment"].notna()]
+    steps = sorted(int(step) for step in recorded["step"].unique())
+    place = {step: at for at, step in enumerate(steps)}
+    rows: dict[tuple[int, ...], list[Any]] = {}
+    for rank, name in enumerate(CURVE_METRICS):
+        # One metric at a time: resampling all at once takes memory for what need not be there together.
+        values = recorded.rename(columns={name: "value"})
+        for model, R, capacity, step, *mean, runs, tasks, seeds in averages(values, [*base, "step"], 1.0):
+            empty = [model, R, capacity, rank, runs, tasks, seeds, *([None] * len(steps) for _ in mean)]
+            row = rows.setdefault((model, R, capacity, rank), empty)
+            for numbers, value in zip(row[-3:], mean, strict=True):
+                numbers[place[step]] = None if value is None else round(value, 3)
+    return [rows[key] for key in sorted(rows)], steps
+
+
+def averages(values: pd.DataFrame, by: Sequence[str], highest: float) -> Rows:
     """Means with intervals of each group, at each capacity and over all of them.
 
     Args:
         values: `value`, `encoder_width`, `task_seed`, `seed` and the columns of `by`, a row per value.
         by: columns that make a group; the first two stand before the capacity in a row, the others behind.
-        percent: whether errors end at 100.
+        highest: the largest possible value; of quantities, the largest of an error.
 
     Returns:
         A row per group that has a value and capacity, `EVERY` for all of them where there are several.
@@ -128,22 +160,21 @@ def averages(values: pd.DataFrame, by: Sequence[str], percent: bool) -> Rows:
         patterns, which = np.unique(present, axis=1, return_inverse=True)
         for pattern in range(patterns.shape[1]):
             of_pattern = table.columns[which.ravel() == pattern]
-            rows += _means(table[patterns[:, pattern]][of_pattern], key, percent)
+            rows += _means(table[patterns[:, pattern]][of_pattern], key, highest)
     return sorted(rows, key=lambda row: row[: len(by) + 1])
 
 
-def _means(table: pd.DataFrame, key: Sequence[str], percent: bool) -> Rows:
+def _means(table: pd.DataFrame, key: Sequence[str], highest: float) -> Rows:
     """Averages of the columns of a table with no gaps, whose rows are runs."""
-    highest = np.full(table.shape[1], 100.0 if percent else np.inf)
+    tops = np.full(table.shape[1], highest)
     if "quantity" in key:
         names = [SHOWN[k] for k in table.columns.get_level_values("quantity")]
-        tops = np.array([QUANTITIES[name].high or np.inf for name in names])
-        highest = np.minimum(highest, tops)
+        tops = np.minimum(tops, [QUANTITIES[name].high or np.inf for name in names])
     interval = crossed_interval(
         table.to_numpy(),
         table.index.get_level_values("task_seed"),
         table.index.get_level_values("seed"),
-        bounds=(0.0, highest),
+        bounds=(0.0, tops),
     )
     columns = (
         *(_rounded(numbers) for numbers in interval[:3]),

@@ -35,6 +35,7 @@ from modbench.report.explore import (
 from modbench.report.facts import MOST_LISTED, failures, families, gaps, machine, totals
 from modbench.report.guide import FORMULAS, examples
 from modbench.report.numbers import EVERY
+from modbench.report.over_time import over_time, recorded
 from modbench.report.scores import scores
 from modbench.report.svg import inline_svg, marker_svg
 from modbench.report.verdicts import short_training, shown_claims
@@ -60,8 +61,8 @@ DARK = {
 APART = "appendix"
 """What a figure's card says that is too much for one page: there, panels by capacity and length would outweigh all
 else."""
-EXPLORED = ("error", "metrics", "curves", "activation")
-"""Figures that the page has in a form that can be explored."""
+EXPLORED = ("error", "metrics", "curves", "activation", "specialisation", "times", "fates")
+"""Figures that the page has in a form that can be explored, or as tables."""
 CHOSEN_BY_RULES = ("profiles",)
 """Figures of which the page shows one number of rules at a time; others have few panels, and show all."""
 
@@ -171,6 +172,8 @@ def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "las
         "claims": claims,
         "short": short_training(claims),
         "confounds": confounds(tables, checkpoint),
+        "recorded": recorded(tables),
+        "over_time": over_time(tables, styles),
         "sections": [_section(card, tables, settings, checkpoint) for card in shown if card.paper != APART],
         "apart": [card.title for card in shown if card.paper == APART],
         "lacking": [(card.title, need.text) for card in drawable if (need := needs[card.name])],

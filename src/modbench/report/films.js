@@ -1,0 +1,118 @@
+// Activation matrices as they form: one run of each model, at the step that a slider says.
+
+const cinema = $("#cinema");
+const developed = new Map();
+const scene = { capacity: 0, task: 0, seed: 0, place: Infinity };
+const MOMENT = 350; // milliseconds that a frame stands while it plays
+let playing = null;
+
+/** The runs of the chosen setting whose matrices were kept, each with its frames. */
+async function filmed() {
+  const { setting } = chosen;
+  if (!developed.has(setting)) {
+    const { runs, frames } = numbers().films;
+    const bytes = await inflated(frames);
+    let offset = 0;
+    developed.set(setting, runs.map(([model, R, capacity, task, seed, M, steps, ...metrics]) => {
+      let before = new Uint8Array(R * M);
+      const shots = steps.map(() => {
+        const change = bytes.subarray(offset, (offset += R * M));
+        return (before = before.map((byte, entry) => byte + change[entry])); // modulo 256, as bytes are
+      });
+      return { model, R, capacity, task, seed, M, steps, metrics, shots };
+    }));
+  }
+  return developed.get(setting);
+}
+
+/** A model's card, and a function that shows the frame at a place of `steps` on it. */
+function screen(run) {
+  const card = document.createElement("div");
+  card.className = "matrix-card";
+  card.appendChild(document.createElement("h4")).textContent = store.models[run.model].title;
+  const canvas = card.appendChild(document.createElement("canvas"));
+  canvas.className = "large";
+  canvas.setAttribute("role", "img");
+  const current = { R: run.R, M: run.M, entries: run.shots[0] };
+  card.appendChild(pointed(canvas, () => current));
+  const list = card.appendChild(document.createElement("dl"));
+  const values = store.courses.map(({ title }) => {
+    list.appendChild(document.createElement("dt")).textContent = title;
+    return list.appendChild(document.createElement("dd"));
+  });
+  const show = (step) => {
+    // A run that was watched at other steps shows the last of them that has passed.
+    const place = Math.max(0, run.steps.findLastIndex((one) => one <= step));
+    current.entries = run.shots[place];
+    paint(canvas, current);
+    values.forEach((value, metric) => { value.textContent = text(run.metrics[metric][place], true); });
+    const said = store.courses.map(({ title }, metric) => `${title} ${values[metric].textContent}`);
+    canvas.setAttribute("aria-label", `${named(run)}, after ${at_(run.steps[place])} steps: ${said.join(", ")}`);
+  };
+  return { card, show };
+}
+
+function stop() {
+  clearInterval(playing);
+  playing = null;
+  $("#film-play").textContent = "▶ play";
+}
+
+async function project() {
+  if (!cinema) return;
+  const asked = [chosen.setting, chosen.rules].join();
+  const of = (await filmed()).filter((run) => run.R === chosen.rules);
+  if (asked !== [chosen.setting, chosen.rules].join()) return; // another choice came in between
+  $("#choose-film").hidden = !of.length;
+  $(".nothing", cinema.parentElement).hidden = of.length > 0;
+  cinema.replaceChildren();
+  if (!of.length) stop();
+  else {
+    scene.capacity = options($("#film-capacity"), distinct(of, "capacity"), scene.capacity);
+    const fitting = of.filter((run) => run.capacity === scene.capacity);
+    scene.task = options($("#film-task"), distinct(fitting, "task"), scene.task);
+    const ofTask = fitting.filter((run) => run.task === scene.task);
+    scene.seed = options($("#film-seed"), distinct(ofTask, "seed"), scene.seed);
+    const runs = ofTask.filter((run) => run.seed === scene.seed && !chosen.hidden.has(run.model));
+    const screens = runs.sort((a, b) => a.model - b.model).map(screen);
+    cinema.append(...screens.map(({ card }) => card));
+    const steps = [...new Set(runs.flatMap((run) => run.steps))].sort((a, b) => a - b);
+    const slider = $("#film-step");
+    slider.max = Math.max(0, steps.length - 1);
+    slider.value = Math.min(scene.place, slider.max);
+    const show = () => {
+      const step = steps[Number(slider.value)] ?? 0;
+      const words = `after ${at_(step)} step${step === 1 ? "" : "s"}`;
+      $("#film-at").textContent = words;
+      slider.setAttribute("aria-valuetext", words);
+      for (const one of screens) one.show(step);
+    };
+    slider.oninput = () => { scene.place = Number(slider.value); show(); };
+    show();
+  }
+  cinema.dataset.shown = asked;
+}
+
+/** Runs the slider from where it is, or from the start again, to its end. */
+function play() {
+  if (playing) return stop();
+  const slider = $("#film-step");
+  const move = (place) => { slider.value = place; slider.oninput(); };
+  if (slider.value === slider.max) move(0);
+  $("#film-play").textContent = "❚❚ pause";
+  playing = setInterval(() => {
+    move(Number(slider.value) + 1);
+    if (slider.value === slider.max) stop();
+  }, MOMENT);
+}
+
+if (cinema) {
+  for (const [id, name] of [["film-capacity", "capacity"], ["film-task", "task"], ["film-seed", "seed"]]) {
+    $(`#${id}`).addEventListener("change", (event) => { scene[name] = Number(event.target.value); project(); });
+  }
+  $("#film-play").addEventListener("click", play);
+  listeners.push(() => {
+    if (chosen.capacity) scene.capacity = chosen.capacity;
+    project();
+  });
+}
