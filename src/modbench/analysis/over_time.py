@@ -111,7 +111,7 @@ class _Courses(NamedTuple):
 
     def recorded(self, column: str) -> np.ndarray:
         """Which runs (n,) have a column at all."""
-        return np.isfinite(self.values[column]).any(axis=1)
+        return np.asarray(np.isfinite(self.values[column]).any(axis=1))
 
 
 def metric_courses(tables: Tables) -> pd.DataFrame:
@@ -258,7 +258,7 @@ def _groups(tables: Tables, by: Sequence[str] = GROUP) -> Iterator[_Courses]:
         runs = part.drop_duplicates("run_id")
         # A store's curves are its longest table: one look-up of places serves all columns.
         steps, column = np.unique(part["step"].to_numpy(), return_inverse=True)
-        row = pd.Index(runs["run_id"]).get_indexer(part["run_id"])
+        row = pd.Index(runs["run_id"]).get_indexer(pd.Index(part["run_id"]))
         values = {}
         for name in columns:
             values[name] = np.full((len(runs), len(steps)), np.nan)

@@ -73,16 +73,16 @@ def routing_quantities(
 
 def curve_point(spec: RunSpec, step: int, measured: Point) -> CurvePoint:
     """Turns one replica's evaluation after `step` updates, as NumPy arrays, into a point of its learning curve."""
-    *losses, gates = measured
     activation, found = None, {}
-    if gates is not None:
-        activation = mean_gates(*(np.asarray(part, np.float64) for part in gates))
+    if measured.gates is not None:
+        activation = mean_gates(*(np.asarray(part, np.float64) for part in measured.gates))
         if np.isfinite(activation).all():
             values = metrics.fixed_routing_metrics(activation, spec.evaluation.adaptation_distributions)
             found = dict(zip(CURVE_METRICS, values.values(), strict=True))
         else:
             activation = None
-    return CurvePoint(step, *(float(value) for value in losses), activation, found)
+    loss, error, selection_loss, selection_error = (float(value) for value in measured[:4])
+    return CurvePoint(step, loss, error, selection_loss, selection_error, activation, found)
 
 
 def _shifts(spec: RunSpec, measured: Performance) -> list[ShiftPerformance]:

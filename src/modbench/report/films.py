@@ -59,7 +59,10 @@ def films(snapshots: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Any]:
         facts = shots[["model", "num_rules", "encoder_width", "task_seed", "seed", "num_modules"]].iloc[0]
         steps = [int(step) for step in shots["step"]]
         metrics = of_run[run].set_index("step").loc[steps, list(CURVE_METRICS)].to_numpy(float)
-        values = np.where(np.isfinite(metrics), np.round(metrics, 2), None).T.tolist()
+        values = [
+            [round(value, 2) if np.isfinite(value) else None for value in course]
+            for course in metrics.T.tolist()
+        ]
         found.append([*(int(fact) for fact in facts), steps, *values])
     packed = base64.b64encode(zlib.compress(b"".join(parts), 9)).decode("ascii")
     return {"runs": found, "frames": packed}

@@ -87,7 +87,7 @@ def over_time(tables: Tables, styles: dict[str, ModelStyle]) -> list[OverTime]:
             OverTime(
                 key["setting"],
                 int(key["num_rules"]),
-                [_heading(name, bound, unit) for name, bound in bounds.items()],
+                [_heading(str(name), bound, unit) for name, bound in bounds.items()],
                 [(TITLES[name], meaning) for name, meaning in FATES.items()],
                 lines,
             )
