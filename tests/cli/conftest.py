@@ -51,7 +51,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Replaces training; without an argument by one that takes no time."""
 
     def use(group=fake_training.quick) -> None:
-        def make(name, workers):
+        def make(name, workers, address):
             return Here(group)
 
         monkeypatch.setattr(running, "make_executor", make)

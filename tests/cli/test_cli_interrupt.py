@@ -21,7 +21,7 @@ from modbench.cli.app import main
 from modbench.sweep.processes import Processes
 
 group = getattr(fake_training, sys.argv.pop(1))
-running.make_executor = lambda name, workers: Processes(2, group)
+running.make_executor = lambda name, workers, address: Processes(2, group)
 main()
 """
 

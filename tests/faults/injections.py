@@ -9,9 +9,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from faults.trial import ENDS, Trial
+from local_cluster import LocalCluster
 
 Fault = Callable[[Trial], str | None]
 """Injects itself and says what it did; None where there was nothing left to disturb, which does not count."""
@@ -169,6 +171,24 @@ def move_away(trial: Trial) -> str | None:
     return "folder away and back"
 
 
+def remove_node(trial: Trial) -> str | None:
+    """A node of a Ray cluster is lost with all that it does, and at times comes back."""
+    with LocalCluster() as cluster:
+        driver = trial.start(cluster=cluster.address)
+        trial.wait_until(lambda: list(trial.store.glob("claims/*.json")))
+        trial.some_moment()
+        if driver.process.poll() is not None:
+            return None
+        cluster.remove_node()
+        stored = len(trial.published())
+        if again := trial.draw.random() < 0.5:
+            cluster.add_node()
+        trial.some_moment()
+        driver.signal(signal.SIGTERM)
+        driver.process.wait(ENDS)
+    return f"node removed with {stored} cohorts stored{', and another one added' if again else ''}"
+
+
 DISK = 64 * 2**20
 FAULTS: dict[str, Fault] = {
     "kill driver": kill_driver,
@@ -183,6 +203,8 @@ FAULTS: dict[str, Fault] = {
 }
 DISK_FAULTS: dict[str, Fault] = {"fill disk": fill_disk}
 """Those that need a disk of their own, see `small_disk`."""
+RAY_FAULTS: dict[str, Fault] = {"remove node": remove_node} if find_spec("ray") else {}
+"""Those that need Ray."""
 
 
 def small_disk(folder: Path) -> bool:

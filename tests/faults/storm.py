@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from faults.injections import DISK_FAULTS, FAULTS, remove_disk, small_disk
+from faults.injections import DISK_FAULTS, FAULTS, RAY_FAULTS, remove_disk, small_disk
 from faults.trial import Trial, uninterrupted
 
 MOST_IN_A_TRIAL = 10
@@ -57,7 +57,7 @@ def storm(
     draw = random.Random(seed)
     reference = uninterrupted(folder / "reference")
     disk = small_disk(folder / "disk")
-    kinds = {**FAULTS, **(DISK_FAULTS if disk else {})}
+    kinds = {**FAULTS, **RAY_FAULTS, **(DISK_FAULTS if disk else {})}
     names = [name for name in kinds if not only or name in only]
     injected: Counter[str] = Counter()
     troubles: list[str] = []
@@ -98,7 +98,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", action="append", choices=[*FAULTS, *DISK_FAULTS], default=[])
+    parser.add_argument("--only", action="append", choices=[*FAULTS, *RAY_FAULTS, *DISK_FAULTS], default=[])
     options = parser.parse_args()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="modbench faults ") as folder:
@@ -110,6 +110,8 @@ def main() -> int:
     print(f"{sum(tally.injected.values())} faults in {tally.stores} sweeps ({kinds}), {seconds:.0f} s")
     if not options.only and not set(DISK_FAULTS) & set(tally.injected):
         print("no disk was filled: that needs the right to mount one")
+    if not RAY_FAULTS:
+        print("no node was removed: Ray is not installed")
     print(f"lost, twice, different or unclear: {len(tally.troubles) or 'nothing'}")
     return 1 if tally.troubles else 0
 

@@ -39,12 +39,15 @@ import resource, sys
 from faults import uneven
 from modbench.cli import running
 from modbench.cli.app import main
+from modbench.sweep.cluster import RayCluster
 from modbench.sweep.processes import Processes
 
 group = getattr(uneven, sys.argv.pop(1))
+cluster = sys.argv.pop(1)
 if limit := int(sys.argv.pop(1)):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-running.make_executor = lambda name, workers: Processes(2, group)
+executor = RayCluster(cluster, group=group) if cluster else Processes(2, group)
+running.make_executor = lambda name, workers, address: executor
 main()
 """
 RUN = ["run", "swept.toml", "--out", "store", "--quiet"]
@@ -61,12 +64,20 @@ class Driver:
         file_limit: bytes that a file may have; 0 is any number.
         memory: see `uneven.MEMORY`.
         group: a function of `uneven`: what stands in for training.
+        cluster: address of a Ray cluster to train on; two processes of its own where it is empty.
     """
 
-    def __init__(self, folder: Path, file_limit: int = 0, memory: Path | None = None, group: str = "uneven"):
+    def __init__(
+        self,
+        folder: Path,
+        file_limit: int = 0,
+        memory: Path | None = None,
+        group: str = "uneven",
+        cluster: str = "",
+    ):
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, group, str(file_limit), *RUN],
+            [sys.executable, "-c", DRIVER, group, cluster, str(file_limit), *RUN],
             cwd=folder,
             env={
                 **os.environ,
@@ -125,9 +136,9 @@ class Trial:
         folder.mkdir(exist_ok=True)
         (folder / "swept.toml").write_text(SWEEP)
 
-    def start(self, file_limit: int = 0) -> Driver:
+    def start(self, file_limit: int = 0, cluster: str = "") -> Driver:
         """Starts a command."""
-        driver = Driver(self.folder, file_limit)
+        driver = Driver(self.folder, file_limit, cluster=cluster)
         self.drivers.append(driver)
         return driver
 

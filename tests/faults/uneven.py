@@ -44,3 +44,18 @@ def together(
     while len(set(memory.with_name("commands").read_text().split())) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     return uneven(specs, width, report, should_stop)
+
+
+def held(
+    specs: Sequence[RunSpec], width: int, report: Callable[[Any], None], should_stop: Callable[[], bool]
+) -> list[RunResult] | None:
+    """Like `uneven`, once there is a file `go` beside the memory."""
+    memory = Path(os.environ[MEMORY])
+    with memory.open("a") as file:
+        file.write("held\n")
+    while not memory.with_name("go").exists():
+        report(Progress("train", 0, CHUNKS, 0.5))
+        if should_stop():
+            return None
+        time.sleep(0.05)
+    return uneven(specs, width, report, should_stop)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modbench.store import claims as module
-from modbench.store.claims import STALE_SECONDS, Claims
+from modbench.store.claims import STALE_SECONDS, Claims, this_machine
 from modbench.store.files import Store
 
 COHORT = "0123456789abcdef"
@@ -159,3 +159,13 @@ def test_why_a_cohort_failed_is_kept_until_it_is_tried_again(claims):
     assert claims.living() == {}
     with claims.take(COHORT):
         assert list(claims.failures()) == [OTHER]
+
+
+def test_the_claim_of_a_process_that_is_known_to_have_died_is_taken_away(claims, path):
+    assert claims.take(COHORT) is not None
+    claims.end_of(COHORT, this_machine(), os.getpid() + 1)
+    claims.end_of(COHORT, "another machine", os.getpid())
+    claims.end_of(OTHER, this_machine(), os.getpid())
+    assert path.exists()
+    claims.end_of(COHORT, this_machine(), os.getpid())
+    assert not path.exists()

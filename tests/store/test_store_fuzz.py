@@ -90,6 +90,7 @@ CONNECTIONS = {
     # descriptor: they have no name, no port and no third party, so nothing foreign can come out of them.
     "sweep/child.py",
     "sweep/processes.py",
+    "sweep/cluster_driver.py",
     "bench/crew.py",
     # A pool of processes of our own, over pipes without a name, to which figures are dealt.
     "figures/saving.py",

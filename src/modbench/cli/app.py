@@ -112,7 +112,13 @@ def run(
     executor: Annotated[
         str | None,
         typer.Option(
-            "--executor", metavar="here|processes", help="Where to train; the results are the same."
+            "--executor", metavar="here|processes|ray", help="Where to train; the results are the same."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", metavar="auto|HOST:PORT", help="Ray cluster [default: the one of this machine]."
         ),
     ] = None,
     workers: Workers = None,
@@ -122,7 +128,7 @@ def run(
     """Train what is missing of a sweep. Interrupt at will: the same command continues."""
     from modbench.cli.running import run_and_show
 
-    raise typer.Exit(run_and_show(sweep, out, executor, workers, overrides or [], quiet))
+    raise typer.Exit(run_and_show(sweep, out, executor, workers, address, overrides or [], quiet))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from modbench.cli.console import output
 from modbench.sweep.describe import describe_bytes, plural
 from modbench.sweep.environment import cache_folder, installed, usable_cores, worker_variables
 
-PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "pandas", "pyarrow", "matplotlib")
+PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "pandas", "pyarrow", "matplotlib", "ray")
 
 
 def show_machine() -> None:

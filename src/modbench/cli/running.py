@@ -29,6 +29,7 @@ def run_and_show(
     out: Path | None,
     executor_name: str | None,
     workers: int | None,
+    address: str | None,
     overrides: Sequence[str],
     quiet: bool,
 ) -> int:
@@ -39,6 +40,7 @@ def run_and_show(
         out: the store's folder; None is `default_folder`.
         executor_name: see `make_executor`.
         workers: see `make_executor`.
+        address: see `make_executor`.
         overrides: see `load_sweep`.
         quiet: writes failures only.
 
@@ -46,11 +48,12 @@ def run_and_show(
         The exit code: 0 done, 1 runs or cohorts failed, 130 interrupted.
 
     Raises:
-        RequestError: the request was wrong; nothing has been written.
+        RequestError: the request was wrong; nothing has been written but, where workers cannot reach the folder,
+            its plan.
         MachineError: the machine failed us.
     """
     sweep = load_sweep(name, overrides)
-    executor = make_executor(executor_name, workers)
+    executor = make_executor(executor_name, workers, address)
     folder = out or default_folder(sweep)
     console = output()
     prepared = prepare(sweep, folder, executor.memory)
@@ -62,7 +65,8 @@ def run_and_show(
     result = outcome(sweep, prepared.store, failures)
     if stopped and result.missing:
         stored = f"{result.done + len(result.failed):,} of {plural(len(sweep.runs), 'run')} stored"
-        complain(f"interrupted, {stored}; continue with: {_command(name, out, overrides)}", style="yellow")
+        again = _command(name, out, executor_name, address, overrides)
+        complain(f"interrupted, {stored}; continue with: {again}", style="yellow")
         return INTERRUPTED
     _show_end(sweep, folder, prepared, result, console, quiet)
     return 1 if result.failed or result.missing else 0
@@ -112,8 +116,13 @@ def set_aside_line(damage: Damage) -> str:
     return f"damaged: {damage.file} is not as it was written; set aside as {damage.moved_to}, {what}"
 
 
-def _command(name: str, out: Path | None, overrides: Sequence[str]) -> str:
-    parts = ["modbench", "run", name, *(["--out", str(out)] if out else [])]
+def _command(
+    name: str, out: Path | None, executor: str | None, address: str | None, overrides: Sequence[str]
+) -> str:
+    options = {"--out": out, "--executor": executor, "--address": address}
+    parts = ["modbench", "run", name]
+    for option, value in options.items():
+        parts += [option, str(value)] if value else []
     for override in overrides:
         parts += ["--set", override]
     return shlex.join(parts)

@@ -126,7 +126,7 @@ class Claims:
         path = self._folder / f"{cohort_id}.json"
         holder = Holder(
             token=secrets.token_hex(8),
-            machine=_machine(),
+            machine=this_machine(),
             host=os.environ.get("MODBENCH_HOST") or socket.gethostname(),
             pid=os.getpid(),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -166,6 +166,20 @@ class Claims:
                     living[cohort_id] = holder
         return living
 
+    def end_of(self, cohort_id: str, machine: str, pid: int) -> None:
+        """Takes away the claim of a process that is known to have died; others would have to wait until it lapses.
+
+        Args:
+            cohort_id: what it held.
+            machine: `this_machine()` where it ran.
+            pid: of the process.
+        """
+        path = self._folder / f"{cohort_id}.json"
+        holder = _read_holder(path)
+        if holder is not None and (holder.machine, holder.pid) == (machine, pid):
+            with suppress(OSError):
+                path.unlink()
+
     def note_failure(self, cohort_id: str, reason: str) -> None:
         """Leaves a note on why a cohort could not be trained; none where it cannot be written."""
         with suppress(OSError):
@@ -192,7 +206,7 @@ class Claims:
 
 def _has_ended(holder: Holder) -> bool:
     """Whether the holder's process is known to be gone; unknown on another machine."""
-    if holder.machine != _machine():
+    if holder.machine != this_machine():
         return False
     try:
         os.kill(holder.pid, 0)
@@ -203,7 +217,7 @@ def _has_ended(holder: Holder) -> bool:
     return False
 
 
-def _machine() -> str:
+def this_machine() -> str:
     """What tells one run of one machine, and one container on it, from all others."""
     parts = [socket.gethostname()]
     with suppress(OSError):  # Linux only; elsewhere the name has to do

@@ -22,8 +22,10 @@ from modbench.sweep.worker import GroupTrainer, Trainer, train_group
 EXECUTORS = {
     "here": "in this process, one cohort at a time",
     "processes": "in several processes of one thread each",
+    "ray": "on the nodes of a Ray cluster, in processes of one thread each",
 }
 
+MOST_WORKERS = 1024
 POLL_SECONDS = 0.1
 """How long an executor waits for news before it looks whether it should stop."""
 
@@ -151,25 +153,35 @@ def is_last(event: Event) -> bool:
     return isinstance(event, Published | CohortFailed | Elsewhere)
 
 
-def make_executor(name: str | None = None, workers: int | None = None) -> Executor:
+def make_executor(
+    name: str | None = None, workers: int | None = None, address: str | None = None
+) -> Executor:
     """Makes an executor.
 
     Args:
         name: one of `EXECUTORS`; None takes `processes` on a CPU, and `here` where JAX finds an accelerator,
             which one process fills.
-        workers: of `processes`; None is one for each core that may be used.
+        workers: of `processes`, None is one for each core that may be used; of `ray`, None is as many as there is
+            room for.
+        address: of the cluster, for `ray`; None is that which this machine belongs to.
 
     Raises:
-        RequestError: there is no such executor, or the number of workers does not fit it.
+        RequestError: there is no such executor, the number of workers or the address does not fit it, or the
+            cluster cannot be used.
     """
+    from modbench.sweep.cluster import RayCluster
     from modbench.sweep.processes import Processes
 
     if name is None:
         name = "here" if accelerated() and workers in (None, 1) else "processes"
     if name not in EXECUTORS:
         raise unknown("executor", name, EXECUTORS)
-    if workers is not None and not 1 <= workers <= 1024:
-        raise RequestError(f"workers: must be from 1 to 1024, got {workers}")
+    if workers is not None and not 1 <= workers <= MOST_WORKERS:
+        raise RequestError(f"workers: must be from 1 to {MOST_WORKERS}, got {workers}")
+    if address is not None and name != "ray":
+        raise RequestError(f"address: is for executor 'ray' alone, got {address!r} with {name!r}")
+    if name == "ray":
+        return RayCluster(address or "auto", workers)
     if name == "processes":
         return Processes(workers or usable_cores())
     if workers not in (None, 1):

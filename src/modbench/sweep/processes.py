@@ -3,14 +3,13 @@
 A worker is a fresh Python that talks with us over a socket pair of its own (`modbench.sweep.child`). The protocol,
 in order of a worker's life::
 
-    us -> worker    _Job, once
+    us -> worker    Job, once
     worker -> us    READY
     us -> worker    a planned cohort and the width, if not as planned; or STOP, also while one trains
     worker -> us    events; after those of one cohort READY again
 """
 
 import os
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import wait
@@ -21,19 +20,25 @@ from modbench.core.errors import MachineError
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.child import Child, connect
-from modbench.sweep.events import CohortFailed, Event, GivenBack
+from modbench.sweep.dealing import Death, Queue
+from modbench.sweep.events import Event
 from modbench.sweep.executors import POLL_SECONDS, is_last, raise_if_fatal
 from modbench.sweep.memory import died_of_memory, kernel_kills, limit_own_data, planned, worker_share
 from modbench.sweep.worker import GroupTrainer, Trainer, train_group
 
 READY = "ready"
 STOP = "stop"
-ATTEMPTS = 2
-"""Workers that may die over one cohort at one width before it is given up, unless less memory may save it."""
 
 
-class _Job(NamedTuple):
-    """What a worker is told first."""
+class Job(NamedTuple):
+    """What a worker is told first.
+
+    Attributes:
+        worker: its index, for its events.
+        store_folder: where results go.
+        group: trains a group; importable by name in a new process.
+        share: bytes of memory that it may count as its own; None sets no limit.
+    """
 
     worker: int
     store_folder: Path
@@ -45,7 +50,7 @@ def serve(descriptor: int) -> None:
     """The worker's side: trains what comes over the connection until it is told to stop or we are gone."""
     connection = connect(descriptor)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        job: _Job = connection.recv()
+        job: Job = connection.recv()
         limit_own_data(job.share)
         # While a cohort trains, the only thing that can come is STOP, or the end of the file.
         trainer = Trainer(
@@ -58,10 +63,10 @@ def serve(descriptor: int) -> None:
     os._exit(0)  # everything lies in the store; tearing JAX down takes long and can crash
 
 
-class _Worker(Child):
+class Worker(Child):
     """Our side of one worker process."""
 
-    def __init__(self, index: int, job: _Job):
+    def __init__(self, index: int, job: Job):
         self.kernel_kills = kernel_kills()
         super().__init__(__name__)
         self.index = index
@@ -88,36 +93,12 @@ class _Worker(Child):
             self.cohort = None
         return message
 
-
-class _Queue:
-    """The cohorts that wait, and how the workers have fared with them."""
-
-    def __init__(self, cohorts: Sequence[PlannedCohort]):
-        self.waiting = deque(cohorts)
-        self._deaths: Counter[str] = Counter()
-        self._widths: dict[str, int] = {}
-
-    def next(self) -> tuple[PlannedCohort, int | None]:
-        """Takes the next cohort, and its width where that is lower than planned."""
-        cohort = self.waiting.popleft()
-        return cohort, self._widths.get(cohort.cohort_id)
-
-    def give_back(self, worker: int, cohort: PlannedCohort, reason: str, of_memory: bool) -> Event:
-        """Decides about a cohort whose worker has died, and tells what was decided.
-
-        Where memory did not last, half the width is tried until that is 1. Otherwise the same is tried again.
-        """
-        identity = cohort.cohort_id
-        width = self._widths.get(identity, cohort.width)
-        if of_memory and width > 1:
-            self._widths[identity] = width // 2
-            self._deaths[identity] = 0
-        else:
-            self._deaths[identity] += 1
-            if self._deaths[identity] == ATTEMPTS:
-                return CohortFailed(worker, identity, f"its worker died {ATTEMPTS} times, last {reason}")
-        self.waiting.appendleft(cohort)
-        return GivenBack(worker, identity, reason, self._widths.get(identity))
+    def death(self) -> Death:
+        """How the worker ended, once it is gone; frees what belongs to it."""
+        reason = self.last_words()
+        status = self.process.wait()
+        self.end()
+        return Death(reason, died_of_memory(status, self.kernel_kills))
 
 
 class Processes:
@@ -149,11 +130,11 @@ class Processes:
         should_stop: Callable[[], bool],
     ) -> None:
         """See `modbench.sweep.executors.Executor.run`."""
-        queue = _Queue(cohorts)
-        pool: dict[int, _Worker] = {}
+        queue = Queue(cohorts)
+        pool: dict[int, Worker] = {}
 
         def start(index: int) -> None:
-            pool[index] = _Worker(index, _Job(index, store_folder, self.group, self._share))
+            pool[index] = Worker(index, Job(index, store_folder, self.group, self._share))
 
         try:
             for index in range(min(self.workers, len(cohorts))):
@@ -188,13 +169,10 @@ class Processes:
                 worker.end()
 
 
-def _bury(worker: _Worker, queue: _Queue, on_event: Callable[[Event], None], stopping: bool) -> None:
+def _bury(worker: Worker, queue: Queue, on_event: Callable[[Event], None], stopping: bool) -> None:
     """Clears up after a worker that has gone, as it should or not."""
-    cohort, reason = worker.cohort, worker.last_words()
-    status = worker.process.wait()
-    worker.end()
+    cohort, death = worker.cohort, worker.death()
     if not worker.started and not stopping:
-        raise MachineError(f"a worker process could not start: {reason}")
+        raise MachineError(f"a worker process could not start: {death.reason}")
     if cohort is not None and not stopping:
-        of_memory = died_of_memory(status, worker.kernel_kills)
-        on_event(queue.give_back(worker.index, cohort, reason, of_memory))
+        on_event(queue.give_back(worker.index, cohort, death))
