@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from compiling import quick_jit
 from modbench.core.quantities import METRICS, PERFORMANCE
 from modbench.evaluation.activation import activation_matrix, gate_mass, module_distributions, sampling
 from modbench.evaluation.evaluate import checkpoint_result, measure_checkpoint
@@ -41,7 +42,7 @@ def loss_of(kind, prediction, target):
 def test_performance_is_that_of_truly_shorter_and_scaled_examples(architecture, kind):
     spec, trainer, params, data = prepared(architecture, kind)
     lengths, evaluation = spec.evaluation.lengths, spec.evaluation
-    measured = jax.jit(lambda p, d: performance(trainer, p, d))(params, data)
+    measured = quick_jit(lambda p, d: performance(trainer, p, d))(params, data)
     assert measured.loss.shape == (evaluation.performance_batches, 2, len(lengths))
     keys = jax.random.split(stream(data.seeds, Purpose.PERFORMANCE), evaluation.performance_batches)
     model = trainer.model(params)
@@ -65,7 +66,7 @@ def test_performance_is_that_of_truly_shorter_and_scaled_examples(architecture, 
 def test_gates_are_averaged_per_rule_and_per_distribution(architecture):
     spec, trainer, params, data = prepared(architecture)
     plan, model = sampling(spec), trainer.model(params)
-    measured = jax.jit(lambda p, d: gate_mass(trainer, p, d))(params, data)
+    measured = quick_jit(lambda p, d: gate_mass(trainer, p, d))(params, data)
     A, q = activation_matrix(spec, measured), module_distributions(spec, measured)
     assert plan.uniform * plan.size * spec.length >= spec.evaluation.activation_samples
     assert plan.each * plan.size >= spec.evaluation.adaptation_samples
@@ -92,7 +93,7 @@ def test_gates_are_averaged_per_rule_and_per_distribution(architecture):
 
 def measured_run(spec):
     trainer = Trainer(spec)
-    measured = jax.jit(lambda p, d: measure_checkpoint(trainer, p, d))(
+    measured = quick_jit(lambda p, d: measure_checkpoint(trainer, p, d))(
         trainer.params(spec), trainer.data(spec)
     )
     return checkpoint_result(spec, 0, jax.device_get(measured))

@@ -1,10 +1,10 @@
 """Every preset beside the paper's grid, in miniature from its file to its results: what is different shows."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from compiling import quick_jit
 from modbench.core.grid import load_sweep
 from modbench.evaluation.group import run_group
 from modbench.models.sizing import linear, num_parameters
@@ -98,7 +98,7 @@ def test_order_2_reads_the_state_before_the_last():
     inputs = np.random.default_rng(0).standard_normal((3, 4, 32), np.float32)
     rule = np.array([[0, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 1]])
     forgetful = coefficients._replace(A=coefficients.A * np.float32([1, 0])[:, None, None])
-    target = jax.jit(task.target)
+    target = quick_jit(task.target)
     full, without = (np.asarray(target(c, inputs, rule)) for c in (coefficients, forgetful))
     np.testing.assert_array_equal(full[:, :2], without[:, :2])  # no state lies two steps back
     assert (np.abs(full[:, 2:] - without[:, 2:]).max(axis=-1) > 0.1).all()

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from compiling import quick_jit
 from modbench.core.spec import RunSpec
 from modbench.models.bodies import make_model
 from modbench.models.sizing import input_width
@@ -39,7 +40,7 @@ class Small:
         model = make_model(np.random.default_rng(seed), spec)
         params, self.skeleton = eqx.partition(model, eqx.is_array_like)
         self.params = jax.tree.map(jnp.asarray, params)
-        self.call = jax.jit(self.plainly)
+        self.call = quick_jit(self.plainly)
 
     def plainly(self, params, inputs, rule, key=None, length=None):
         return eqx.combine(params, self.skeleton)(inputs, rule, key=key, length=length)

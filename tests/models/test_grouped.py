@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from small_models import examples, small
 
+from compiling import quick_jit
 from modbench.models.grouped import capacity, dispatch, grouped_product
 
 MODULES, INPUTS, OUTPUTS, EXAMPLES = 4, 3, 5, 64
@@ -72,7 +73,7 @@ def test_selecting_is_mixing_with_one_hot_gates(architecture, monkeypatch):
             output = model.plainly(params, inputs, rule)
             return (output.prediction**2).sum(), output
 
-        return jax.jit(lambda params: jax.value_and_grad(loss, has_aux=True)(params))(model.params)
+        return quick_jit(lambda params: jax.value_and_grad(loss, has_aux=True)(params))(model.params)
 
     selected = measure()
     monkeypatch.setattr("modbench.models.routing.Router.selects_by_rule", False)

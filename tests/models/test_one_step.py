@@ -10,6 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from original_names import from_original
 
+from compiling import quick_jit
 from modbench.core.spec import RunSpec
 from modbench.tasks.base import Batch
 from modbench.training.streams import stream_seeds
@@ -77,7 +78,7 @@ def case(folder, name):
         output = trainer.model(params)(batch.inputs, batch.rule)
         return output, trainer.update(trainer.init(params), data, jnp.int32(0))
 
-    return recorded, stages, jax.device_get(jax.jit(step)(stages["before"]))
+    return recorded, stages, jax.device_get(quick_jit(step)(stages["before"]))
 
 
 @pytest.fixture(params=FILES)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from small_models import examples, small, specification
 
+from compiling import quick_jit
 from modbench.core.names import GATES, SCORES
 from modbench.models import rnn
 from modbench.models.layers import PerModule, uniform
@@ -93,7 +94,7 @@ def test_routers_of_ones_own(architecture, scores):
     assert (gates > 0).all()
     np.testing.assert_allclose(gates.sum(axis=-1), 1, rtol=1e-5)
 
-    gradient = jax.jit(jax.grad(loss_of(model, architecture)))(model.params, jax.random.key(0))
+    gradient = quick_jit(jax.grad(loss_of(model, architecture)))(model.params, jax.random.key(0))
     for path, leaf in jax.tree.leaves_with_path(gradient.router):
         assert np.isfinite(leaf).all()
         assert np.abs(leaf).max() > 0, path
@@ -154,7 +155,7 @@ def test_the_recurrences_gradient_is_that_of_the_plain_loop(model, monkeypatch):
         return (output.prediction**2).sum() + gates
 
     def measure():
-        return jax.jit(lambda *args: jax.value_and_grad(loss)(*args))(model.params, jax.random.key(0))
+        return quick_jit(lambda *args: jax.value_and_grad(loss)(*args))(model.params, jax.random.key(0))
 
     ours = measure()
     monkeypatch.setattr(rnn, "recur", plain_recurrence)

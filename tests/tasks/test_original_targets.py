@@ -2,11 +2,11 @@
 
 import re
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from compiling import quick_jit
 from modbench.core.spec import RunSpec
 from modbench.tasks.families import make_task
 
@@ -30,7 +30,7 @@ def test_targets_are_the_original_s(reference, name):
     task = make_task(RunSpec.of(fields).task)
     recorded = np.load(reference / "one_step" / f"{name}.npz")
     inputs, rule = recorded["inputs"][..., :-4], recorded["rule_code"].argmax(axis=-1)
-    target = jax.jit(task.batch)(task.coefficients(), jnp.asarray(inputs), jnp.asarray(rule)).target
+    target = quick_jit(task.batch)(task.coefficients(), jnp.asarray(inputs), jnp.asarray(rule)).target
     expected = recorded["target"].reshape(target.shape)
     if kind == "classification":
         np.testing.assert_array_equal(target, expected)
