@@ -127,9 +127,9 @@ def crossed_interval(
         else:
             estimate = interquartile_mean(runs.values, present)
             influence = _iqm_influence(runs)
-            resampled = _resampled_iqms(runs)
+            resampled = _resampled_iqms(runs).T
         half_width = _half_width(runs.cells(influence), counts, level)
-        below, above = _tails(resampled - estimate, level)
+        below, above = _tails(resampled - estimate[:, None], level)
         share = np.where(below + above > 0, 2 * below / (below + above), 1.0)
         low = np.clip(estimate - share * half_width, *bounds)
         high = np.clip(estimate + (2 - share) * half_width, *bounds)
@@ -216,9 +216,10 @@ def _half_width(influence: np.ndarray, counts: np.ndarray, level: float) -> np.n
 
 
 def _tails(deviations: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """How far (K,) the bootstrap percentiles lie below and above the estimate, from deviations (B, K)."""
+    """How far (K,) the bootstrap percentiles lie below and above the estimate, from deviations (K, B)."""
     finite = np.where(np.isfinite(deviations), deviations, 0.0)  # a resample without any run says nothing
-    low, high = np.quantile(finite, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    bounds = [0.5 - level / 2, 0.5 + level / 2]
+    low, high = np.quantile(finite, bounds, axis=1, overwrite_input=True)
     return np.maximum(-low, 0.0), np.maximum(high, 0.0)
 
 
@@ -232,19 +233,24 @@ def _weights(num_task_seeds: int, num_seeds: int) -> tuple[np.ndarray, np.ndarra
     )
 
 
+@lru_cache(maxsize=64)
+def _cell_weights(num_task_seeds: int, num_seeds: int) -> np.ndarray:
+    """How often each (task seed, seed) is drawn: (I x J, B)."""
+    of_tasks, of_seeds = _weights(num_task_seeds, num_seeds)
+    return np.ascontiguousarray((of_tasks[:, :, None] * of_seeds[:, None, :]).reshape(RESAMPLES, -1).T)
+
+
 def _resampled_means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Means (B, K) of pigeonhole resamples, from cell sums and counts (I, J, K)."""
+    """Means (K, B) of pigeonhole resamples, from cell sums and counts (I, J, K)."""
     I, J, K = sums.shape  # noqa: E741
-    of_tasks, of_seeds = _weights(I, J)
-    means = np.empty((RESAMPLES, K))
-    step = max(1, _BLOCK // (RESAMPLES * J))
+    weights, means = _cell_weights(I, J), np.empty((K, RESAMPLES))
+    sums, counts = sums.reshape(I * J, K).T, counts.reshape(I * J, K).T
+    if (counts == counts[:1]).all():
+        counts = counts[:1]  # of every quantity equally many values: one weighing does for all
+    step = max(1, _BLOCK // RESAMPLES)
     for k in range(0, K, step):
         part = slice(k, k + step)
-        weighted = [
-            np.einsum("bj,bjk->bk", of_seeds, np.tensordot(of_tasks, cells[..., part], axes=1))
-            for cells in (sums, counts)
-        ]
-        means[:, part] = weighted[0] / weighted[1]
+        means[part] = sums[part] @ weights / ((counts if len(counts) == 1 else counts[part]) @ weights)
     return means
 
 
