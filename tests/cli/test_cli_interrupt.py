@@ -30,7 +30,7 @@ def start(group: str, *arguments: str) -> subprocess.Popen:
     """Starts `modbench` with a stand-in for training, in a process group of its own."""
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, group, *arguments],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path[1:]])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -195,10 +195,10 @@ def test_a_small_disk_fills_in_one_line_and_the_same_command_continues(command, 
 
 
 def test_a_folder_that_vanishes_in_mid_sweep_is_one_line(command, training, folder):
-    def vanishing(specs, width, report, should_stop):
+    def vanishing(specs, width, report, should_stop, keeper):
         if (folder / "store").exists() and len(Store.open("store").published()) == 2:
             (folder / "store").rename(folder / "elsewhere")
-        return fake_training.quick(specs, width, report, should_stop)
+        return fake_training.quick(specs, width, report, should_stop, keeper)
 
     training(vanishing)
     result = command("run", "small.toml", "--quiet", "--out", "store")

@@ -1,6 +1,6 @@
 """The faults: each is a function of a trial that runs commands on its store and disturbs them.
 
-A fault of another kind, of checkpoints inside a cohort or of another executor, is one more function in `FAULTS`.
+A fault of another kind, of another executor say, is one more function in `FAULTS`.
 """
 
 import os
@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from faults.trial import ENDS, Trial
+from faults.uneven import RESUMED
 from local_cluster import LocalCluster
 
 Fault = Callable[[Trial], str | None]
@@ -138,6 +139,61 @@ def _damage(trial: Trial, path: Path) -> str:
     return f"{path.relative_to(trial.store)} {how}"
 
 
+def kill_in_training(trial: Trial) -> str | None:
+    """kill -9 of everything in the middle of a group; the next command must go on from a checkpoint."""
+    if not _killed_with_checkpoints(trial):
+        return None
+    _goes_on(trial)
+    return "killed in training, gone on from a checkpoint"
+
+
+def damage_checkpoints(trial: Trial) -> str | None:
+    """The same with the newest checkpoint of each cohort torn or flipped: the one before must be taken."""
+    newest = _killed_with_checkpoints(trial)
+    if not newest:
+        return None
+    done = []
+    for state in newest:
+        files = sorted(path for path in state.rglob("*") if path.is_file() and path.stat().st_size)
+        done.append(_damage(trial, trial.draw.choice(files)))
+    _goes_on(trial)
+    return ", ".join(done)
+
+
+def _killed_with_checkpoints(trial: Trial) -> list[Path]:
+    """Kills a command that trains when some cohort has two checkpoints; the newest of each such cohort."""
+
+    def newest() -> list[Path]:
+        cohorts = (sorted(folder.glob("state-*"), key=_step) for folder in trial.store.glob("checkpoints/*"))
+        return [states[-1] for states in cohorts if len(states) > 1]
+
+    driver = trial.start(group="lasting")
+    trial.wait_until(newest)
+    driver.signal(signal.SIGSTOP)
+    for worker in driver.workers():
+        os.kill(worker, signal.SIGKILL)
+    driver.signal(signal.SIGKILL)
+    driver.process.wait(ENDS)
+    return newest()
+
+
+def _step(state: Path) -> int:
+    return int(state.name.split("-")[2])
+
+
+def _goes_on(trial: Trial) -> None:
+    """Has a command go on; one that begins again where there is an intact checkpoint has lost something."""
+    resumed = trial.folder / RESUMED
+    resumed.unlink(missing_ok=True)
+    published = len(trial.published())
+    driver = trial.start(group="lasting")
+    trial.wait_until(lambda: len(trial.published()) > published)
+    driver.signal(signal.SIGTERM)
+    driver.process.wait(ENDS)
+    if not resumed.exists():
+        trial.troubles.append("no checkpoint was gone on from")
+
+
 def files_too_large(trial: Trial) -> str | None:
     """The kernel refuses to write beyond a size, in the middle of a file."""
     limit = trial.draw.choice([0, 1000, 4000, 6000, 12000, 30000]) + trial.draw.randrange(1, 1000)
@@ -197,6 +253,8 @@ FAULTS: dict[str, Fault] = {
     "interrupt": interrupt,
     "two drivers": two_drivers,
     "suspend": suspend,
+    "kill in training": kill_in_training,
+    "damage checkpoints": damage_checkpoints,
     "damage files": damage_files,
     "files too large": files_too_large,
     "move away": move_away,

@@ -7,7 +7,7 @@ from faults.trial import Trial, uninterrupted
 
 
 def test_what_is_killed_and_damaged_is_finished_to_the_uninterrupted_table(tmp_path):
-    kinds = ["kill everything", "kill worker", "two drivers", "damage files"]
+    kinds = ["kill everything", "kill worker", "two drivers", "damage files", "damage checkpoints"]
     tally = storm(tmp_path, len(kinds), seed=1, only=kinds)
     assert tally.troubles == []
     assert dict(tally.injected) == dict.fromkeys(kinds, 1)

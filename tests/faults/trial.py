@@ -50,7 +50,7 @@ executor = RayCluster(cluster, group=group) if cluster else Processes(2, group)
 running.make_executor = lambda name, workers, address: executor
 main()
 """
-RUN = ["run", "swept.toml", "--out", "store", "--quiet"]
+RUN = ["run", "swept.toml", "--out", "store", "--quiet", "--checkpoint-minutes", "0.0001"]
 ENDS = 600.0
 """Seconds after which a command that does not end is a failure of the suite."""
 LATE = "it had not ended after"
@@ -136,9 +136,9 @@ class Trial:
         folder.mkdir(exist_ok=True)
         (folder / "swept.toml").write_text(SWEEP)
 
-    def start(self, file_limit: int = 0, cluster: str = "") -> Driver:
-        """Starts a command."""
-        driver = Driver(self.folder, file_limit, cluster=cluster)
+    def start(self, file_limit: int = 0, cluster: str = "", group: str = "uneven") -> Driver:
+        """Starts a command, see `Driver`."""
+        driver = Driver(self.folder, file_limit, cluster=cluster, group=group)
         self.drivers.append(driver)
         return driver
 
@@ -211,6 +211,8 @@ class Trial:
             self.troubles.append(f"stored twice: {twice}")
         if left := [str(path) for path in self.store.glob("tmp/*") if not path.name.count(".")]:
             self.troubles.append(f"left behind: {left}")
+        if left := [str(path) for path in self.store.glob("checkpoints/*")]:
+            self.troubles.append(f"checkpoints left behind: {left}")
         Store.open(self.store).plans()
 
 

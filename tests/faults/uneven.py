@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from modbench.core.identity import run_id
 from modbench.core.spec import RunSpec
 from modbench.evaluation.result import RunResult
@@ -17,7 +19,11 @@ MEMORY = "FAULTS_MEMORY"
 
 
 def uneven(
-    specs: Sequence[RunSpec], width: int, report: Callable[[Any], None], should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec],
+    width: int,
+    report: Callable[[Any], None],
+    should_stop: Callable[[], bool],
+    keeper: Any,
 ) -> list[RunResult] | None:
     """Takes 0.05 to 0.3 seconds, in chunks; the numbers are those of `fake_training.result`."""
     if memory := os.environ.get(MEMORY):
@@ -34,7 +40,11 @@ def uneven(
 
 
 def together(
-    specs: Sequence[RunSpec], width: int, report: Callable[[Any], None], should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec],
+    width: int,
+    report: Callable[[Any], None],
+    should_stop: Callable[[], bool],
+    keeper: Any,
 ) -> list[RunResult] | None:
     """Like `uneven`, once two commands are at work."""
     memory = Path(os.environ[MEMORY])
@@ -43,11 +53,15 @@ def together(
     deadline = time.monotonic() + 60
     while len(set(memory.with_name("commands").read_text().split())) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
-    return uneven(specs, width, report, should_stop)
+    return uneven(specs, width, report, should_stop, keeper)
 
 
 def held(
-    specs: Sequence[RunSpec], width: int, report: Callable[[Any], None], should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec],
+    width: int,
+    report: Callable[[Any], None],
+    should_stop: Callable[[], bool],
+    keeper: Any,
 ) -> list[RunResult] | None:
     """Like `uneven`, once there is a file `go` beside the memory."""
     memory = Path(os.environ[MEMORY])
@@ -58,4 +72,43 @@ def held(
         if should_stop():
             return None
         time.sleep(0.05)
-    return uneven(specs, width, report, should_stop)
+    return uneven(specs, width, report, should_stop, keeper)
+
+
+STEPS = 12
+RESUMED = "resumed"
+"""File in the current folder to which `lasting` writes the steps from which it went on."""
+
+
+def lasting(
+    specs: Sequence[RunSpec],
+    width: int,
+    report: Callable[[Any], None],
+    should_stop: Callable[[], bool],
+    keeper: Any,
+) -> list[RunResult] | None:
+    """Takes seconds and keeps checkpoints; raises where it is given a state that is not the one it left."""
+    from modbench.training.snapshot import Snapshot, layout  # its JAX is for this stand-in alone
+
+    state = np.asarray([int(run_id(spec), 16) % 1_000_003 for spec in specs])
+    states = [state]
+    for step in range(STEPS):
+        states.append((states[-1] * 31 + step) % 1_000_003)
+    first = 0
+    if saved := keeper.resume(layout({"state": state})):
+        first, state = saved.step, saved.arrays["state"]
+        with Path(RESUMED).open("a") as file:
+            file.write(f"{first}\n")
+    for step in range(first, STEPS):
+        if not np.array_equal(state, states[step]):
+            raise RuntimeError("went on from another state")
+        state = (state * 31 + step) % 1_000_003
+        time.sleep(0.1)
+        report(Progress("train", step + 1, STEPS, 0.5))
+        stop = should_stop()
+        if stop or keeper.due():
+            seconds = {"train": 0.0, "compile": 0.0, "evaluate": 0.0}
+            keeper.save(Snapshot(step + 1, {"state": state}, seconds))
+        if stop:
+            return None
+    return [result(spec) for spec in specs]

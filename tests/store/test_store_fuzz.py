@@ -56,7 +56,7 @@ def test_a_sealed_plan_of_anything(table):
 
     body = {**json.loads(encode_plan(PLANNED)), **table}
     try:
-        found = decode_plan(plan._sealed(body), PLANNED.cohort_id)
+        found = decode_plan(plan.sealed(body), PLANNED.cohort_id)
     except ValueError:
         return
     assert found in (None, PLANNED)

@@ -51,10 +51,11 @@ def result(spec: RunSpec) -> RunResult:
 
 
 Report = Callable[[Any], None]
+Keeper = Any  # modbench.training.snapshot.Keeper, without its JAX
 
 
 def quick(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """Trains in no time."""
     assert 1 <= len(specs) <= width
@@ -66,7 +67,7 @@ def quick(
 
 
 def slow(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """Trains for about a minute, in chunks of a tenth of a second."""
     for step in range(600):
@@ -78,43 +79,43 @@ def slow(
 
 
 def breaks_at_seed_1(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """A bug that some runs meet."""
     if any(spec.seed == 1 for spec in specs):
         raise ValueError("no such luck")
-    return quick(specs, width, report, should_stop)
+    return quick(specs, width, report, should_stop, keeper)
 
 
 def full_disk(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """What publishing on a full disk looks like."""
     raise MachineError("cannot publish: No space left on device")
 
 
 def killed(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """The worker is killed while it trains runs of two rules."""
     if specs[0].task.num_rules == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    return quick(specs, width, report, should_stop)
+    return quick(specs, width, report, should_stop, keeper)
 
 
 def killed_once(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """Like `killed`, but the second attempt succeeds; the folder in FAKE_MEMORY remembers."""
     mark = Path(os.environ["FAKE_MEMORY"]) / "killed"
     if specs[0].task.num_rules == 2 and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return quick(specs, width, report, should_stop)
+    return quick(specs, width, report, should_stop, keeper)
 
 
 def tells_environment(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """Fails with what a worker finds in its environment."""
     names = ("NPROC", "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_X64")
@@ -122,15 +123,15 @@ def tells_environment(
 
 
 def steady(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """Takes half a second."""
     time.sleep(0.5)
-    return quick(specs, width, report, should_stop)
+    return quick(specs, width, report, should_stop, keeper)
 
 
 def deaf(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """A minute in which nobody looks whether to stop, as in a long compilation."""
     report(Progress("compile", 0, 10, None))
@@ -144,37 +145,37 @@ def _room() -> int:
 
 
 def starved(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """Wide groups do not fit into memory, which is noticed in the middle of training."""
     report(Progress("train", 1, specs[0].train.steps, 0.5))
     if width > _room():
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 110826520 bytes.")
-    return quick(specs, width, report, should_stop)
+    return quick(specs, width, report, should_stop, keeper)
 
 
 def starved_later(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """Memory lasts for the first seeds and not for the later ones, in the words of NumPy."""
     if width > _room() and specs[0].seed > 0:
         raise MemoryError("Unable to allocate 320. KiB")
-    return quick(specs, width, report, should_stop)
+    return quick(specs, width, report, should_stop, keeper)
 
 
 def aborts(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """Wide groups end the worker, as a compilation does that is refused memory."""
     if width > _room():
         os.abort()
-    return quick(specs, width, report, should_stop)
+    return quick(specs, width, report, should_stop, keeper)
 
 
 def killed_when_wide(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:
     """Wide groups have the worker killed."""
     if width > _room():
         os.kill(os.getpid(), signal.SIGKILL)
-    return quick(specs, width, report, should_stop)
+    return quick(specs, width, report, should_stop, keeper)

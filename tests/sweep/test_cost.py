@@ -21,6 +21,7 @@ from modbench.sweep.cost import (
     flops_per_step,
     memory_bytes,
 )
+from modbench.sweep.keeping import USUAL
 from modbench.sweep.plan import make_plan
 from modbench.sweep.worker import Trainer
 
@@ -68,7 +69,7 @@ def test_disk_is_about_what_a_store_takes(tmp_path, model, rules):
     cohort = PlannedCohort.of(runs, 5)
     store = Store.create(tmp_path / "store", {"name": "x", "grid": []})
     store.add_plan(cohort)
-    Trainer(0, store, print, lambda: False, fake_training.quick).train(cohort)
+    Trainer(0, store, print, lambda: False, USUAL, fake_training.quick).train(cohort)
     files = [*store.folder.rglob("plan/*"), *store.folder.rglob("cohorts/*/*")]
     taken = sum(path.stat().st_size for path in files)
     # The stand-in's matrices are uniform and compress to nothing; real ones hardly do.

@@ -10,7 +10,9 @@ from small_sweeps import spec, sweep
 
 from modbench.core.identity import run_id
 from modbench.core.spec import RunSpec
+from modbench.store.compare import compare
 from modbench.store.files import Store
+from modbench.store.merge import merge_stores
 from modbench.store.plan import PlannedCohort
 from modbench.store.table import load
 from modbench.sweep import memory, processes
@@ -21,6 +23,8 @@ from modbench.sweep.footprint import group_bytes
 from modbench.sweep.memory import died_of_memory, is_out_of_memory, machine_memory
 from modbench.sweep.plan import make_plan
 from modbench.sweep.processes import Processes
+from modbench.sweep.run import prepare, run_sweep
+from modbench.sweep.run import train as run_train
 from modbench.sweep.width import choose_width
 from tiny_runs import tiny
 
@@ -86,6 +90,44 @@ def test_a_run_that_does_not_fit_alone_is_recorded_as_failed_with_the_reason(tmp
     assert runs["reason"][0].startswith("out of memory at width 1: RESOURCE_EXHAUSTED")
     assert runs["error_id"].isna().all()
     assert load(tmp_path / "store").curves.empty
+
+
+def test_what_did_not_fit_is_tried_again_where_there_is_clearly_more_memory(tmp_path, monkeypatch):
+    folder, table = tmp_path / "store", sweep(["modular"], [2], [0, 1])
+    monkeypatch.setattr(memory, "accelerated", lambda: False)
+
+    def run(gib: float, room: int, retry: bool = False) -> list[str]:
+        monkeypatch.setattr(memory, "machine_memory", lambda: int(gib * GIB))
+        monkeypatch.setenv("FAKE_ROOM", str(room))
+        executor = Here(fake_training.starved)
+        prepared = prepare(table, folder, executor.memory, retry)
+        run_train(prepared, executor)
+        runs = load(folder).runs.query("checkpoint == 'last'")
+        assert runs["run_id"].is_unique
+        assert prepared.store.recorded() == dict(zip(runs["run_id"], runs["status"], strict=True))
+        return [*runs["status"], *(f"{mib / 1024:g} GiB" for mib in runs["env_memory_mb"])]
+
+    assert run(4, room=0) == ["failed", "failed", "4 GiB", "4 GiB"]
+    assert run(4.5, room=9) == ["failed", "failed", "4 GiB", "4 GiB"]
+    assert len(Store.open(folder).published()) == 1
+    run(5, room=0)  # in vain: what it had the last time counts from now on
+    assert set(Store.open(folder).untrained().values()) == {5.0 * GIB}
+    assert run(6, room=9)[:2] == ["failed", "failed"]
+    assert run(8, room=9) == ["done", "done", "8 GiB", "8 GiB"]
+    assert Store.open(folder).untrained() == {}
+    assert run(64, room=9) == ["done", "done", "8 GiB", "8 GiB"]
+    merge_stores([folder], tmp_path / "merged")
+    assert compare(load(folder), load(tmp_path / "merged")).equal
+
+
+def test_what_did_not_fit_is_tried_again_when_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_ROOM", "0")
+    table = sweep(["modular"], [2], [0])
+    assert run_sweep(table, tmp_path / "store", Here(fake_training.starved)).failed
+    executor = Here(fake_training.quick)
+    assert prepare(table, tmp_path / "store", executor.memory).plan.pending == ()
+    run_train(prepare(table, tmp_path / "store", executor.memory, retry_memory=True), executor)
+    assert set(Store.open(tmp_path / "store").recorded().values()) == {"done"}
 
 
 def test_a_worker_that_dies_of_memory_has_its_cohort_tried_at_half_the_width(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import flops_per_step
 from modbench.sweep.describe import describe_bytes, describe_cell, describe_seconds, plural
 from modbench.sweep.display import LiveDisplay, Plain, Silent, make_display, summary_line
-from modbench.sweep.events import Advanced, CohortFailed, Event, GivenBack, Published, Started
+from modbench.sweep.events import Advanced, CohortFailed, Event, GivenBack, Noted, Published, Resumed, Started
 from modbench.sweep.plan import make_plan
 from modbench.sweep.progress import SweepProgress
 
@@ -64,6 +64,21 @@ def test_steps_per_second_sums_over_the_runs_of_a_group():
         progress, clock, (0, Started(0, a.cohort_id)), (2, Advanced(0, a.cohort_id, 0, "train", 40, 100, 0.5))
     )
     assert progress.steps_per_second() == pytest.approx(3 * 40 / 2)
+
+
+def test_what_was_done_before_a_checkpoint_is_no_work_of_this_command():
+    progress, clock, (a, _) = started()
+    play(
+        progress,
+        clock,
+        (0, Started(0, a.cohort_id)),
+        (0, Noted(0, a.cohort_id, "nothing")),
+        (0, Resumed(0, a.cohort_id, 0, 0, 80, 3)),
+        (1, Advanced(0, a.cohort_id, 0, "compile", 80, 100, None)),
+        (2, Advanced(0, a.cohort_id, 0, "train", 90, 100, 0.5)),
+    )
+    assert progress.steps_per_second() == pytest.approx(3 * 10 / 3)
+    assert progress.active[0].step == 90
 
 
 def test_the_step_rate_forgets_what_is_long_ago():

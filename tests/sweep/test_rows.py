@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "env_jax": "0.10.0",
     "env_python": "3.11.0",
     "env_peak_memory_mb": 1.0,
+    "env_memory_mb": 1000.0,
 }
 
 

@@ -123,12 +123,28 @@ def run(
     ] = None,
     workers: Workers = None,
     overrides: Overrides = None,
+    checkpoint_minutes: Annotated[
+        float,
+        typer.Option(
+            "--checkpoint-minutes",
+            metavar="M",
+            help="Minutes between checkpoints of what trains; 0 makes none.",
+        ),
+    ] = 10.0,
+    keep_params: Annotated[
+        bool, typer.Option("--keep-params", help="Keep the trained parameters: DIR/params, docs/sweeps.md.")
+    ] = False,
+    retry_memory: Annotated[
+        bool, typer.Option("--retry-memory", help="Try runs again that did not fit into memory.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but failures.")] = False,
 ) -> None:
     """Train what is missing of a sweep. Interrupt at will: the same command continues."""
-    from modbench.cli.running import run_and_show
+    from modbench.cli.running import keeping, run_and_show
 
-    raise typer.Exit(run_and_show(sweep, out, executor, workers, address, overrides or [], quiet))
+    kept = keeping(checkpoint_minutes, keep_params)
+    code = run_and_show(sweep, out, executor, workers, address, overrides or [], quiet, kept, retry_memory)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from rich.text import Text
 from modbench.cli.results import CHECKPOINT, describe_setting
 from modbench.core.errors import unknown
 from modbench.core.names import MODEL_TITLES
+from modbench.store.checkpoints import Checkpoints
 from modbench.store.claims import Claims, Holder
 from modbench.store.files import Store
 from modbench.store.table import Tables
@@ -32,7 +33,7 @@ class Cohort(NamedTuple):
             have runs that diverged.
         what: what its runs share.
         runs: number of runs that it gives, or is to give, to the store.
-        note: where it runs and how far it is; why it failed; how many of its runs diverged.
+        note: where it runs and how far it is; where it goes on; why it failed; how many of its runs diverged.
     """
 
     cohort_id: str
@@ -53,7 +54,7 @@ def cohorts_of(store: Store, tables: Tables) -> list[Cohort]:
     holders, reasons = claims.living(), claims.failures()
     cohorts = []
     for cohort_id, runs in tables.missing.groupby("cohort_id"):
-        state, note = "waiting", ""
+        state, note = "waiting", _left(store, str(cohort_id))
         if cohort_id in holders:
             state, note = "running", _progress(holders[str(cohort_id)])
         elif cohort_id in reasons:
@@ -119,6 +120,12 @@ def _cell(runs: pd.DataFrame) -> str:
     row = runs.iloc[0].to_dict()
     model = MODEL_TITLES.get(row["model"], row["model"])
     return f"{describe_setting(row)} R={row['num_rules']} E={row['encoder_width']} {model}"
+
+
+def _left(store: Store, cohort_id: str) -> str:
+    """Where a cohort that nobody trains goes on, as the names of its checkpoints say."""
+    states = Checkpoints(store.folder, cohort_id).states()
+    return f"goes on at run {states[0].start + 1}, step {states[0].step:,}" if states else ""
 
 
 def _progress(holder: Holder) -> str:

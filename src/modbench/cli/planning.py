@@ -23,6 +23,7 @@ from modbench.sweep.describe import describe_bytes, describe_seconds, plural
 from modbench.sweep.executors import make_executor
 from modbench.sweep.plan import Plan, make_plan
 from modbench.sweep.probing import measure
+from modbench.sweep.run import settled
 from modbench.sweep.stopping import INTERRUPTED
 
 
@@ -71,7 +72,7 @@ def plan_against(sweep: Sweep, folder: Path, memory: float | None = None) -> Pla
     if folder.is_dir() and not any(folder.iterdir()):
         return make_plan(sweep.runs, memory=memory)
     store = Store.open(folder)
-    return make_plan(sweep.runs, store.recorded(), store.intact_plans()[0], store.published(), memory)
+    return make_plan(sweep.runs, settled(store, memory), store.intact_plans()[0], store.published(), memory)
 
 
 def _probe(cohorts: Sequence[PlannedCohort], console: Console) -> list[Probe]:

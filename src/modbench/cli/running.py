@@ -1,5 +1,6 @@
 """`modbench run`: trains what is missing, shows how it goes and what came out."""
 
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +8,14 @@ from pathlib import Path
 from rich.console import Console
 
 from modbench.cli.console import complain, output
-from modbench.core.errors import MachineError
+from modbench.core.errors import MachineError, RequestError
 from modbench.core.grid import Sweep, load_sweep
 from modbench.store.files import Damage
 from modbench.sweep.describe import describe_cell, plural
 from modbench.sweep.display import Display, make_display
 from modbench.sweep.events import CohortFailed
 from modbench.sweep.executors import Executor, make_executor
+from modbench.sweep.keeping import USUAL, Keeping
 from modbench.sweep.progress import SweepProgress
 from modbench.sweep.run import Outcome, Prepared, outcome, prepare, train
 from modbench.sweep.stopping import INTERRUPTED, StopRequest
@@ -24,6 +26,21 @@ def default_folder(sweep: Sweep) -> Path:
     return Path("results") / sweep.name
 
 
+def keeping(checkpoint_minutes: float, params: bool) -> Keeping:
+    """What is to be kept besides results.
+
+    Args:
+        checkpoint_minutes: between two checkpoints; 0 makes none.
+        params: whether trained parameters are kept.
+
+    Raises:
+        RequestError: that is no time.
+    """
+    if not 0 <= checkpoint_minutes < math.inf:
+        raise RequestError(f"checkpoint minutes: must be 0 or more, got {checkpoint_minutes:g}")
+    return Keeping(60 * checkpoint_minutes or None, params)
+
+
 def run_and_show(
     name: str,
     out: Path | None,
@@ -32,6 +49,8 @@ def run_and_show(
     address: str | None,
     overrides: Sequence[str],
     quiet: bool,
+    keeping: Keeping = USUAL,
+    retry_memory: bool = False,
 ) -> int:
     """Runs a sweep.
 
@@ -43,6 +62,8 @@ def run_and_show(
         address: see `make_executor`.
         overrides: see `load_sweep`.
         quiet: writes failures only.
+        keeping: what is kept besides results.
+        retry_memory: try runs again that did not fit into memory.
 
     Returns:
         The exit code: 0 done, 1 runs or cohorts failed, 130 interrupted.
@@ -56,16 +77,16 @@ def run_and_show(
     executor = make_executor(executor_name, workers, address)
     folder = out or default_folder(sweep)
     console = output()
-    prepared = prepare(sweep, folder, executor.memory)
+    prepared = prepare(sweep, folder, executor.memory, retry_memory)
     for damage in prepared.damages:
         complain(set_aside_line(damage), style="yellow")
     if not quiet:
         console.print(_beginning(sweep, prepared, executor))
-    failures, stopped = _train(sweep, prepared, executor, console, quiet)
+    failures, stopped = _train(sweep, prepared, executor, console, quiet, keeping)
     result = outcome(sweep, prepared.store, failures)
     if stopped and result.missing:
         stored = f"{result.done + len(result.failed):,} of {plural(len(sweep.runs), 'run')} stored"
-        again = _command(name, out, executor_name, address, overrides)
+        again = _command(name, out, executor_name, address, overrides, keeping)
         complain(f"interrupted, {stored}; continue with: {again}", style="yellow")
         return INTERRUPTED
     _show_end(sweep, folder, prepared, result, console, quiet)
@@ -73,7 +94,7 @@ def run_and_show(
 
 
 def _train(
-    sweep: Sweep, prepared: Prepared, executor: Executor, console: Console, quiet: bool
+    sweep: Sweep, prepared: Prepared, executor: Executor, console: Console, quiet: bool, keeping: Keeping
 ) -> tuple[list[CohortFailed], bool]:
     """Trains under a display and signal handlers; says what failed and whether it was stopped."""
     plan = prepared.plan
@@ -91,7 +112,7 @@ def _train(
             return stop.requested()
 
         try:
-            failures = train(prepared, executor, display.update, should_stop)
+            failures = train(prepared, executor, display.update, should_stop, keeping)
         except MachineError as error:
             raise MachineError(f"{error}; nothing is lost, the same command continues") from error
         return failures, stop.requested()
@@ -117,12 +138,18 @@ def set_aside_line(damage: Damage) -> str:
 
 
 def _command(
-    name: str, out: Path | None, executor: str | None, address: str | None, overrides: Sequence[str]
+    name: str,
+    out: Path | None,
+    executor: str | None,
+    address: str | None,
+    overrides: Sequence[str],
+    keeping: Keeping,
 ) -> str:
     options = {"--out": out, "--executor": executor, "--address": address}
     parts = ["modbench", "run", name]
     for option, value in options.items():
         parts += [option, str(value)] if value else []
+    parts += ["--keep-params"] if keeping.params else []
     for override in overrides:
         parts += ["--set", override]
     return shlex.join(parts)

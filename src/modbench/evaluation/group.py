@@ -3,7 +3,7 @@
 import functools
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -16,7 +16,8 @@ from modbench.evaluation.evaluate import Measured, checkpoint_result, curve_poin
 from modbench.evaluation.result import CheckpointResult, RunResult
 from modbench.tasks.overlap import rule_overlap
 from modbench.training.cohort import CohortProgram, curve_steps, live_loss, replica
-from modbench.training.trainer import Point, RunData, TrainState
+from modbench.training.snapshot import Curve, Forgetful, Keeper, layout, named, put_back, take
+from modbench.training.trainer import RunData, TrainState
 
 CHUNK_SECONDS = 0.5
 """Aimed time between two looks at the host; how training is cut changes no number."""
@@ -47,6 +48,7 @@ def run_group(
     width: int,
     report: Callable[[Progress], None] = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
+    keeper: Keeper | None = None,
 ) -> list[RunResult]:
     """Trains and evaluates the runs of one group as one program.
 
@@ -55,6 +57,8 @@ def run_group(
         width: replicas of the compiled program, as recorded with the cohort.
         report: told about progress about twice a second.
         should_stop: asked between chunks.
+        keeper: is given snapshots when they are due and before `Stopped`, and may have one to go on from, which
+            changes no number; None keeps nothing.
 
     Returns:
         One result per run, in order.
@@ -68,42 +72,53 @@ def run_group(
         raise ValueError(
             f"a group must be 1 to {width} runs of one cohort, got {len(specs)} of {len(keys)} cohorts"
         )
+    keeper = keeper or Forgetful()
     program = _program(keys.pop(), width, specs[0])
     clock = _Clock(program)
     data = program.data(specs)
-    state, curve = _train(program, data, specs, report, should_stop)
-    training = clock.lap()
-    report(Progress("evaluate", specs[0].train.steps, specs[0].train.steps, live_loss(state)))
+    state, curve = _train(program, data, specs, report, should_stop, keeper, clock)
+    steps = specs[0].train.steps
+    report(Progress("evaluate", steps, steps, live_loss(state)))
     evaluate = functools.partial(measure_checkpoint, program.trainer)
-    measured = {}
-    for checkpoint, params in (("last", state.params), ("best", state.best.params)):
-        measured[checkpoint] = jax.device_get(program.call("evaluate", evaluate, (0, 0), params, data))
+    measured, params = {}, {}
+    for checkpoint, of_checkpoint in (("last", state.params), ("best", state.best.params)):
+        measured[checkpoint] = jax.device_get(program.call("evaluate", evaluate, (0, 0), of_checkpoint, data))
+        clock.lap("evaluate")
         if should_stop():
+            keeper.save(take(steps, state, curve, clock.seconds))
             raise Stopped
-    evaluating = clock.lap()
-    shares = {"train": training, "evaluate": evaluating, "compile": clock.compiling}
-    seconds = {name: share / len(specs) for name, share in shares.items()}
+        if keeper.params:
+            params[checkpoint] = named(of_checkpoint)
+    seconds = {name: spent / len(specs) for name, spent in clock.seconds.items()}
     host = jax.device_get((state.loss, state.diverged_at, state.best.step))
     count = sum(leaf[0].size for leaf in jax.tree.leaves(state.params))
-    return [_result(spec, index, count, host, curve, measured, seconds) for index, spec in enumerate(specs)]
+    results = [
+        _result(spec, index, count, host, curve, measured, seconds) for index, spec in enumerate(specs)
+    ]
+    return [replace(result, params=replica(params, index)) for index, result in enumerate(results)]
 
 
 class _Clock:
-    """Splits a group's time into laps and, apart from them, the time spent compiling."""
+    """Adds up a group's time by phase; compiling counts as itself, whenever it happens."""
 
     def __init__(self, program: CohortProgram) -> None:
         self._program = program
         self._compiled = program.compile_seconds
         self._started = time.perf_counter()
-        self.compiling = 0.0
+        self.seconds: dict[str, float] = dict.fromkeys(("train", "compile", "evaluate"), 0.0)
 
-    def lap(self) -> float:
-        """Seconds since the last lap, without compiling."""
+    def go_on(self, seconds: Mapping[str, float]) -> None:
+        """Counts what was spent before an interruption too."""
+        for phase in self.seconds:
+            self.seconds[phase] += seconds[phase]
+
+    def lap(self, phase: str) -> None:
+        """Books the time since the last lap."""
         now, compiled = time.perf_counter(), self._program.compile_seconds
         elapsed, compiling = now - self._started, compiled - self._compiled
         self._started, self._compiled = now, compiled
-        self.compiling += compiling
-        return elapsed - compiling
+        self.seconds["compile"] += compiling
+        self.seconds[phase] += elapsed - compiling
 
 
 _PROGRAMS: dict[tuple[str, int], CohortProgram] = {}
@@ -124,12 +139,18 @@ def _train(
     specs: Sequence[RunSpec],
     report: Callable[[Progress], None],
     should_stop: Callable[[], bool],
-) -> tuple[TrainState, list[tuple[int, Point]]]:
+    keeper: Keeper,
+    clock: _Clock,
+) -> tuple[TrainState, Curve]:
     steps = specs[0].train.steps
-    report(Progress("compile", 0, steps, None))
-    state = program.init(specs)
-    step, chunk, curve = 0, 10, []
-    for point in curve_steps(steps, specs[0].evaluation.curve_every):
+    state, step, curve = program.init(specs), 0, []
+    if saved := keeper.resume(layout(state)):
+        state, curve = put_back(saved, state)
+        step = saved.step
+        clock.go_on(saved.seconds)
+    report(Progress("compile", step, steps, None))
+    chunk = 10
+    for point in curve_steps(steps, specs[0].evaluation.curve_every)[len(curve) :]:
         while step < point:
             count = min(chunk, point - step)
             started = time.perf_counter()
@@ -138,10 +159,15 @@ def _train(
             pace = (time.perf_counter() - started) / count
             chunk = max(1, min(4 * chunk, int(CHUNK_SECONDS / pace)))
             report(Progress("train", step, steps, live_loss(state)))
-            if should_stop():
+            clock.lap("train")
+            stop = should_stop()
+            if stop or keeper.due():
+                keeper.save(take(step, state, curve, clock.seconds))
+            if stop:
                 raise Stopped
         state, measured = program.measure(state, data, step)
         curve.append((step, jax.device_get(measured)))
+    clock.lap("train")
     return state, curve
 
 
@@ -150,7 +176,7 @@ def _result(
     index: int,
     count: int,
     host: tuple[np.ndarray, np.ndarray, np.ndarray],
-    curve: list[tuple[int, Point]],
+    curve: Curve,
     measured: dict[str, Measured],
     seconds: dict[str, float],
 ) -> RunResult:

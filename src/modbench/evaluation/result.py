@@ -77,6 +77,7 @@ class RunResult:
         curve: points of the learning curve.
         checkpoints: `"last"` and `"best"`.
         seconds: the run's share of its group's time for `"train"`, `"compile"` and `"evaluate"`.
+        params: checkpoint -> name -> array, its parameters; empty unless they were asked for.
     """
 
     spec: RunSpec
@@ -90,3 +91,4 @@ class RunResult:
     curve: list[CurvePoint]
     checkpoints: dict[str, CheckpointResult]
     seconds: dict[str, float]
+    params: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)

@@ -80,6 +80,11 @@ class Claim:
         """Takes in how far training is; the next heartbeat passes it on."""
         self._holder = replace(self._holder, phase=phase, group=group, step=step, steps=steps)
 
+    def is_lost(self) -> bool:
+        """Whether somebody else holds it by now: it had lapsed, while this machine was asleep say."""
+        holder = _read_holder(self._path)
+        return holder is not None and holder.token != self._holder.token
+
     def __enter__(self) -> Self:
         self._beating.start()
         return self

@@ -82,6 +82,18 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def rename_first(source: Path, target: Path) -> bool:
+    """Renames a folder unless another one came first; says whether it did. Raises `OSError`."""
+    try:
+        source.rename(target)
+    except OSError:
+        if target.exists():
+            return False
+        raise
+    sync_folder(target.parent)
+    return True
+
+
 def entries(folder: Path) -> list[Path]:
     """What a folder holds; nothing where there is no folder."""
     with machine_errors(f"read {folder}"):

@@ -7,6 +7,8 @@
     plan/<id>.json        one planned cohort: its runs and its width
     cohorts/<id>/         one published cohort; appears by one rename, is never edited
     damaged/<id>.<time>/  what was set aside because a byte of it had changed
+    checkpoints/<id>/     what a cohort in training has come to; no results (`modbench.store.checkpoints`)
+    params/<id>/          trained parameters, where they are kept (`modbench.store.params`)
     claims/               who trains which cohort just now; no results (`modbench.store.claims`)
     tmp/                  work in progress; safe to delete when nothing runs
 """
@@ -14,7 +16,7 @@
 import secrets
 import shutil
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +26,19 @@ import tomli_w
 
 from modbench.core.errors import MachineError
 from modbench.store.cohort import DamagedFile, contents, read_intact, write_folder
-from modbench.store.durable import entries, machine_errors, make_folder, replace_file, sync_folder
+from modbench.store.durable import (
+    entries,
+    machine_errors,
+    make_folder,
+    rename_first,
+    replace_file,
+    sync_folder,
+)
 from modbench.store.leftovers import remove_leftovers
 from modbench.store.marker import MARKER, SWEEP, make_store, require_store
 from modbench.store.plan import PlannedCohort, decode_plan, encode_plan
 from modbench.store.record import CohortRecord, decode
-from modbench.store.schema import RUNS
+from modbench.store.schema import RUNS, is_untrained
 
 __all__ = ["Damage", "PlannedCohort", "Store"]
 
@@ -158,7 +167,8 @@ class Store:
     def recorded(self, cohort_ids: Sequence[str] | None = None) -> dict[str, str]:
         """Status of published runs: run_id -> `"done"` or `"failed"`. Damaged cohorts do not count.
 
-        A run that two cohorts have counts as the one of the lower id has it, as in `modbench.store.table`.
+        A run that two cohorts have counts as in `modbench.store.table`: one that was trained comes before one that
+        did not fit into memory, then the cohort of the lower id.
 
         Args:
             cohort_ids: published cohorts that are looked at; None is all.
@@ -166,17 +176,47 @@ class Store:
         Raises:
             MachineError: a file cannot be read, or the store has vanished.
         """
-        self._require_marker()
         status: dict[str, str] = {}
+        untrained: set[str] = set()
+        for identity, value, reason, _ in self._rows(cohort_ids):
+            if is_untrained(value, reason):
+                if identity not in status:
+                    status[identity] = value
+                    untrained.add(identity)
+            elif identity not in status or identity in untrained:
+                status[identity] = value
+                untrained.discard(identity)
+        return status
+
+    def untrained(self) -> dict[str, float | None]:
+        """The runs that have not fitted into memory: run_id -> the most bytes that they had, None if unknown.
+
+        Raises:
+            MachineError: a file cannot be read, or the store has vanished.
+        """
+        had: dict[str, float | None] = {}
+        trained: set[str] = set()
+        for identity, value, reason, memory in self._rows():
+            if is_untrained(value, reason):
+                known = [n for n in (had.get(identity), memory and memory * 2**20) if n is not None]
+                had[identity] = max(known, default=None)
+            else:
+                trained.add(identity)
+        return {identity: memory for identity, memory in had.items() if identity not in trained}
+
+    def _rows(
+        self, cohort_ids: Sequence[str] | None = None
+    ) -> Iterator[tuple[str, str, str | None, float | None]]:
+        """Id, status, reason and memory (MiB) of each published run, cohort by cohort in the order of their ids."""
+        self._require_marker()
         for cohort_id in self.published() if cohort_ids is None else sorted(cohort_ids):
             try:
                 content = read_intact(self.folder / "cohorts" / cohort_id, ["runs"])["runs"]
             except DamagedFile:
                 continue
-            table = decode(content, RUNS, columns=["run_id", "status"])
-            for identity, value in zip(table["run_id"].to_pylist(), table["status"].to_pylist(), strict=True):
-                status.setdefault(identity, value)
-        return status
+            columns = ["run_id", "status", "reason", "env_memory_mb"]
+            table = decode(content, RUNS, columns=columns)
+            yield from zip(*(table[name].to_pylist() for name in columns), strict=True)
 
     def set_damaged_aside(self) -> list[Damage]:
         """Moves every cohort and plan that is not as it was written into `damaged/`, and names them.
@@ -243,7 +283,7 @@ class Store:
                 make_folder(temporary.parent)
                 write_folder(temporary, files)
                 make_folder(target.parent)
-                return _rename_first(temporary, target)
+                return rename_first(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -251,15 +291,3 @@ class Store:
         """Raises `MachineError` where the store has vanished: a disk that is gone, a folder that was moved."""
         if not (self.folder / MARKER).exists():
             raise MachineError(f"store {self.folder} has vanished: {MARKER} is not there any more")
-
-
-def _rename_first(source: Path, target: Path) -> bool:
-    """Renames a folder unless another one came first; says whether it did."""
-    try:
-        source.rename(target)
-    except OSError:
-        if target.exists():
-            return False
-        raise
-    sync_folder(target.parent)
-    return True

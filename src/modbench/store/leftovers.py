@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from modbench.store.checkpoints import FOLDER as CHECKPOINTS
+from modbench.store.checkpoints import Checkpoints
 from modbench.store.claims import FOLDER as CLAIMS
 from modbench.store.durable import TEMPORARY, folder_clock
+from modbench.store.params import FOLDER as PARAMS
 
 OLD_SECONDS = 3600.0
 """Writing a cohort takes seconds; what has not changed for so long is being written by nobody."""
@@ -17,7 +20,8 @@ _UNPUBLISHED = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{16}")
 def remove_leftovers(store_folder: Path) -> None:
     """Removes unpublished folders in `tmp`, half-written files, and lapsed claims that have not changed for an hour.
 
-    What cannot be removed stays; it is harmless.
+    Checkpoints go at once where their cohort is published, or planned no more. What cannot be removed stays;
+    it is harmless.
     """
     now = folder_clock(store_folder)
     for path in _candidates(store_folder):
@@ -29,10 +33,16 @@ def remove_leftovers(store_folder: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+    with suppress(OSError):
+        for folder in (store_folder / CHECKPOINTS).iterdir():
+            published = (store_folder / "cohorts" / folder.name).is_dir()
+            if published or not (store_folder / "plan" / f"{folder.name}.json").exists():
+                Checkpoints(store_folder, folder.name).remove()
 
 
 def _candidates(store_folder: Path) -> Iterator[Path]:
-    for folder in (store_folder, store_folder / "plan", store_folder / CLAIMS, store_folder / "tmp"):
+    ours = [store_folder, store_folder / "plan", store_folder / CLAIMS, store_folder / "tmp"]
+    for folder in (*ours, *(store_folder / PARAMS).glob("*")):
         try:
             paths = [path for path in folder.iterdir() if not path.is_symlink()]
         except OSError:

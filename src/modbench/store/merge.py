@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from modbench.core.errors import RequestError
-from modbench.store.cohort import FILES, DamagedFile, read_files
+from modbench.store.cohort import DIGESTS, FILES, DamagedFile, read_files
 from modbench.store.durable import entries, machine_errors, make_folder, replace_file
 from modbench.store.files import Damage, Store
 from modbench.store.marker import MARKER
+from modbench.store.params import FOLDER as PARAMS
+from modbench.store.params import SUFFIX, is_intact, path_of, put_params
 from modbench.store.plan import decode_plan
 from modbench.store.record import decode
 from modbench.store.schema import TABLES
@@ -43,7 +45,7 @@ class Merged(NamedTuple):
 
 
 def merge_stores(sources: Sequence[str | Path], target: str | Path) -> Merged:
-    """Copies the plans and published cohorts of stores into a store, which is made where there is none.
+    """Copies plans, published cohorts and kept parameters of stores into a store, which is made where there is none.
 
     Every source is checked whole before anything is written, and every file again as it is copied. Cohorts appear
     one by one, each by a rename: an interrupted merge is continued by the same call. Sources are left as they are.
@@ -70,6 +72,8 @@ def merge_stores(sources: Sequence[str | Path], target: str | Path) -> Merged:
     published = [
         into.publish_files(cohort_id, files) for store in stores for cohort_id, files in _cohorts(store)
     ]
+    for store in stores:
+        _copy_params(store, into)
     runs = [run for _, files in _cohorts(into) for run in _run_ids(files)]
     copied = sum(published)
     distinct = len(set(runs))
@@ -82,6 +86,9 @@ def _check(store: Store) -> None:
         pass
     for _ in _cohorts(store):
         pass
+    for path in _params(store):
+        if not is_intact(path):
+            raise _damaged(store, path.relative_to(store.folder).as_posix(), "remove it")
 
 
 def _plans(store: Store) -> Iterator[tuple[str, bytes]]:
@@ -113,12 +120,34 @@ def _cohorts(store: Store) -> Iterator[tuple[str, dict[str, bytes]]]:
         yield cohort_id, files
 
 
-def _damaged(store: Store, file: str) -> RequestError:
+def _damaged(store: Store, file: str, remedy: str = "") -> RequestError:
     place = store.folder
-    return RequestError(
-        f"a store must be whole to be merged, but {place / file} is damaged; "
-        f"modbench run {place}/sweep.toml --out {place} sets it aside and trains its runs again"
+    remedy = (
+        remedy or f"modbench run {place}/sweep.toml --out {place} sets it aside and trains its runs again"
     )
+    return RequestError(f"a store must be whole to be merged, but {place / file} is damaged; {remedy}")
+
+
+def _params(store: Store) -> Iterator[Path]:
+    """The files of parameters of a store's published cohorts."""
+    for cohort_id in store.published():
+        yield from sorted((store.folder / PARAMS / cohort_id).glob(f"*{SUFFIX}"))
+
+
+def _copy_params(store: Store, into: Store) -> None:
+    """Copies parameters, but not beside results that another store has given."""
+    for path in _params(store):
+        cohort_id, run_id = path.parent.name, path.stem
+        if not path_of(into.folder, cohort_id, run_id).exists() and _same_results(store, into, cohort_id):
+            with machine_errors(f"read {path}"):
+                content = path.read_bytes()
+            put_params(into.folder, cohort_id, run_id, content)
+
+
+def _same_results(store: Store, into: Store, cohort_id: str) -> bool:
+    digests = [(each.folder / "cohorts" / cohort_id / DIGESTS) for each in (store, into)]
+    with machine_errors(f"read {digests[1]}"):
+        return digests[0].read_bytes() == digests[1].read_bytes()
 
 
 def _copy_plan(into: Store, name: str, content: bytes) -> bool:

@@ -18,14 +18,16 @@ class PlannedCohort:
         cohort_id: 16 hexadecimal digits, from the static fields, the run ids in order, and the width.
         width: runs in a group; the last group is padded to it.
         runs: the specifications, in training order; they share their static fields.
+        attempt: above 0 where runs that did not fit into memory are tried again.
     """
 
     cohort_id: str
     width: int
     runs: tuple[RunSpec, ...]
+    attempt: int = 0
 
     @classmethod
-    def of(cls, runs: Sequence[RunSpec], width: int) -> Self:
+    def of(cls, runs: Sequence[RunSpec], width: int, attempt: int = 0) -> Self:
         """Plans runs as one cohort.
 
         Raises:
@@ -38,17 +40,19 @@ class PlannedCohort:
             raise ValueError("the runs of a cohort must share their static fields")
         if len(set(runs_ids := [run_id(spec) for spec in runs])) < len(runs_ids):
             raise ValueError("the runs of a cohort must differ from each other")
-        return cls(_cohort_id(runs, runs_ids, width), width, tuple(runs))
+        return cls(_cohort_id(runs, runs_ids, width, attempt), width, tuple(runs), attempt)
 
 
-def _cohort_id(runs: Sequence[RunSpec], run_ids: list[str], width: int) -> str:
-    return digest({"static": static_fields(runs[0]), "runs": run_ids, "width": width})
+def _cohort_id(runs: Sequence[RunSpec], run_ids: list[str], width: int, attempt: int) -> str:
+    again = {"attempt": attempt} if attempt else {}
+    return digest({"static": static_fields(runs[0]), "runs": run_ids, "width": width, **again})
 
 
 def encode_plan(cohort: PlannedCohort) -> bytes:
     """The content of the cohort's file: canonical JSON that carries its own digest."""
     specs = [spec.model_dump(mode="json") for spec in cohort.runs]
-    return _sealed({"cohort_id": cohort.cohort_id, "width": cohort.width, "runs": specs})
+    again = {"attempt": cohort.attempt} if cohort.attempt else {}
+    return sealed({"cohort_id": cohort.cohort_id, "width": cohort.width, "runs": specs, **again})
 
 
 def decode_plan(content: bytes, cohort_id: str) -> PlannedCohort | None:
@@ -73,15 +77,19 @@ def decode_plan(content: bytes, cohort_id: str) -> PlannedCohort | None:
         not isinstance(table, dict)
         or table.get("cohort_id") != cohort_id
         or not isinstance(table.get("width"), int)
+        or not isinstance(table.get("attempt", 0), int)
         or not isinstance(table.get("runs"), list)
         or not table["runs"]
-        or content != _sealed(table)
+        or content != sealed(table)
     ):
         raise ValueError(f"no intact plan of cohort {cohort_id}")
     runs = parse_specs(table["runs"])
-    if runs is None or _cohort_id(runs, [run_id(spec) for spec in runs], table["width"]) != cohort_id:
+    if runs is None:
         return None
-    return PlannedCohort(cohort_id, table["width"], runs)
+    width, attempt = table["width"], table.get("attempt", 0)
+    if _cohort_id(runs, [run_id(spec) for spec in runs], width, attempt) != cohort_id:
+        return None
+    return PlannedCohort(cohort_id, width, runs, attempt)
 
 
 def parse_specs(tables: Sequence[Mapping[str, Any]]) -> tuple[RunSpec, ...] | None:
@@ -92,7 +100,7 @@ def parse_specs(tables: Sequence[Mapping[str, Any]]) -> tuple[RunSpec, ...] | No
         return None
 
 
-def _sealed(table: dict[str, Any]) -> bytes:
+def sealed(table: dict[str, Any]) -> bytes:
     """The one text of a plan; comparing it whole notices any flipped byte, one in a space included."""
     body = {key: value for key, value in table.items() if key != "digest"}
     return (canonical({**body, "digest": digest(body)}) + "\n").encode()

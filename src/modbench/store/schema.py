@@ -58,9 +58,19 @@ _ENV = (
     _field("env_jax", pa.string()),
     _field("env_python", pa.string()),
     _maybe("env_peak_memory_mb", pa.float64()),
+    _maybe("env_memory_mb", pa.float64()),
 )
 ENV_COLUMNS = tuple(field.name for field in _ENV)
 """What depends on the machine and not on the specification."""
+
+
+NO_ROOM = "out of memory"
+"""How the reason of a run begins that was never trained, since it did not fit into its worker's memory."""
+
+
+def is_untrained(status: str, reason: str | None) -> bool:
+    """Whether a row stands for a run that did not fit into memory; a row of the same run that did comes first."""
+    return status == "failed" and (reason or "").startswith(NO_ROOM)
 
 
 def quantity_column(checkpoint: str, quantity: str) -> str:

@@ -18,7 +18,7 @@ from modbench.store.cohort import FILES, DamagedFile, read_intact
 from modbench.store.files import Damage, Store
 from modbench.store.plan import parse_specs
 from modbench.store.record import decode, spec_columns, spec_text
-from modbench.store.schema import RUNS, SPEC_COLUMNS, TABLES, quantity_column
+from modbench.store.schema import NO_ROOM, RUNS, SPEC_COLUMNS, TABLES, is_untrained, quantity_column
 
 MERGED = ("cohort_id", "status", *SPEC_COLUMNS, "num_parameters")
 """The columns of a run that curves, performance and activations carry too."""
@@ -80,15 +80,18 @@ def load(folder: str | Path) -> Tables:
     retired: list[str] = []
     parts: dict[str, list[pa.Table]] = {name: [schema.empty_table()] for name, schema in TABLES.items()}
     seen: set[str] = set()
-    for cohort_id, cohort in _cohorts(store):
+    cohorts = list(_cohorts(store))
+    untrained = _untrained([cohort for _, cohort in cohorts if not isinstance(cohort, DamagedFile)])
+    for cohort_id, cohort in cohorts:
         if isinstance(cohort, DamagedFile):
             damaged.append(Damage(cohort_id, f"cohorts/{cohort_id}/{cohort.file}"))
         elif _is_retired(cohort["runs"]):
             retired.append(cohort_id)
         else:
-            for name, table in _without(cohort, seen).items():
+            passed_over = seen | untrained.get(cohort["runs"]["cohort_id"][0].as_py(), set())
+            for name, table in _without(cohort, passed_over).items():
                 parts[name].append(table)
-            seen.update(cohort["runs"]["run_id"].to_pylist())
+            seen.update(set(cohort["runs"]["run_id"].to_pylist()) - passed_over)
     merged = {name: pa.concat_tables(tables) for name, tables in parts.items()}
     missing, damaged_plans = _missing(store, seen, {damage.cohort_id for damage in damaged})
     runs = merged["runs"]
@@ -138,8 +141,30 @@ def _is_retired(runs: pa.Table) -> bool:
     return specs is None or run_id(specs[0]) != runs["run_id"][0].as_py()
 
 
+def _untrained(cohorts: Sequence[Mapping[str, pa.Table]]) -> dict[str, set[str]]:
+    """Cohort id -> the runs in it that did not fit into memory, and that another cohort has trained since."""
+    untrained: dict[str, set[str]] = {}
+    for cohort in cohorts:
+        runs = cohort["runs"]
+        if pc.any(pc.starts_with(runs["reason"], NO_ROOM)).as_py():  # pyright: ignore[reportAttributeAccessIssue]
+            rows = runs.select(["cohort_id", "run_id", "status", "reason"]).to_pylist()
+            left = {row["run_id"] for row in rows if is_untrained(row["status"], row["reason"])}
+            untrained[rows[0]["cohort_id"]] = left
+    if not untrained:
+        return {}
+    trained = {
+        identity
+        for cohort in cohorts
+        for identity, of in zip(
+            *(cohort["runs"][n].to_pylist() for n in ("run_id", "cohort_id")), strict=True
+        )
+        if identity not in untrained.get(of, set())
+    }
+    return {cohort_id: left & trained for cohort_id, left in untrained.items()}
+
+
 def _without(cohort: Mapping[str, pa.Table], seen: set[str]) -> Mapping[str, pa.Table]:
-    """Leaves out the runs that an earlier cohort has given already."""
+    """Leaves out the runs that another cohort gives."""
     if seen.isdisjoint(cohort["runs"]["run_id"].to_pylist()):
         return cohort
     news = {}

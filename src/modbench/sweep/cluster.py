@@ -22,6 +22,7 @@ from modbench.store.plan import PlannedCohort
 from modbench.sweep.child import Child
 from modbench.sweep.events import Event
 from modbench.sweep.executors import POLL_SECONDS, raise_if_fatal
+from modbench.sweep.keeping import USUAL, Keeping
 from modbench.sweep.memory import planned
 from modbench.sweep.worker import GroupTrainer, train_group
 
@@ -76,6 +77,7 @@ class Order(NamedTuple):
         group: trains a group; importable by name on every node.
         workers: tasks at once; None is as many as there is room for.
         environment: our `numeric_variables`.
+        keeping: what workers keep besides results.
     """
 
     cohorts: tuple[PlannedCohort, ...]
@@ -83,6 +85,7 @@ class Order(NamedTuple):
     group: GroupTrainer
     workers: int | None
     environment: dict[str, str]
+    keeping: Keeping
 
 
 def numeric_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -164,6 +167,7 @@ class RayCluster:
         store_folder: Path,
         on_event: Callable[[Event], None],
         should_stop: Callable[[], bool],
+        keeping: Keeping = USUAL,
     ) -> None:
         """See `modbench.sweep.executors.Executor.run`.
 
@@ -174,7 +178,8 @@ class RayCluster:
             self._child, _ = self._connect()
         child = self._child
         folder = store_folder.absolute()
-        child.send(Order(tuple(cohorts), folder, self.group, self._asked, numeric_variables()))
+        order = Order(tuple(cohorts), folder, self.group, self._asked, numeric_variables(), keeping)
+        child.send(order)
         stopping, done = False, False
         try:
             while not done:

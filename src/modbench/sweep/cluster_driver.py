@@ -88,7 +88,7 @@ class _Dealer:
             cohort, width = self.queue.next()
             worker = next(index for index in range(limit) if index not in self.flights)
             order = self.order
-            task = Task(cohort, width, order.store_folder, order.group, order.environment)
+            task = Task(cohort, width, order.store_folder, order.group, order.environment, order.keeping)
             stream = self.cluster.start(task, self.avoided.get(cohort.cohort_id))
             self.flights[worker] = _Flight(task, stream)
 

@@ -23,6 +23,7 @@ from modbench.sweep.dealing import Death
 from modbench.sweep.environment import accelerated, installed
 from modbench.sweep.events import Event
 from modbench.sweep.executors import POLL_SECONDS
+from modbench.sweep.keeping import Keeping
 from modbench.sweep.memory import worker_share
 from modbench.sweep.processes import STOP, Job, Worker
 from modbench.sweep.worker import GroupTrainer
@@ -74,6 +75,7 @@ class Task(NamedTuple):
         store_folder: where results go.
         group: trains a group.
         environment: the command's `numeric_variables`.
+        keeping: what the worker keeps besides results.
     """
 
     cohort: PlannedCohort
@@ -81,6 +83,7 @@ class Task(NamedTuple):
     store_folder: Path
     group: GroupTrainer
     environment: dict[str, str]
+    keeping: Keeping
 
 
 def versions() -> dict[str, str]:
@@ -146,7 +149,7 @@ def train_cohort(task: Task, node: str, slots: int, gpus: bool) -> Iterator[list
         First where it runs; then events, of a worker 0; `Death` at the end, if the process died over the cohort.
     """
     _settle(task.environment, gpus)
-    job = Job(0, task.store_folder, task.group, _share(slots, gpus))
+    job = Job(0, task.store_folder, task.group, _share(slots, gpus), task.keeping)
     worker = _worker_for(job, task.environment)
     over = False
     try:

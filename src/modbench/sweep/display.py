@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modbench.sweep.describe import describe_cell, describe_seconds, plural
-from modbench.sweep.events import CohortFailed, Event, GivenBack, Narrowed, Published
+from modbench.sweep.events import CohortFailed, Event, GivenBack, Narrowed, Noted, Published, Resumed
 from modbench.sweep.progress import Active, SweepProgress
 
 LINE_EVERY = 5.0
@@ -93,7 +93,7 @@ class Plain:
     def update(self, event: Event) -> None:
         """See `Display`."""
         self._progress.apply(event)
-        if line := trouble_line(event):
+        if line := trouble_line(event) or news_line(event):
             self._write(line)
         if self._clock() - self._last >= LINE_EVERY:
             self._last = self._clock()
@@ -139,6 +139,8 @@ class LiveDisplay:
             self._progress.apply(event)
         if line := trouble_line(event):
             self._console.print(Text(line, style="yellow"))
+        elif line := news_line(event):
+            self._console.print(Text(line))
 
     def stopping(self) -> None:
         """See `Display`."""
@@ -205,12 +207,22 @@ def trouble_line(event: Event) -> str | None:
         case Narrowed():
             what = f"cohort {event.cohort_id}, group {event.group + 1}"
             return f"{what}: out of memory ({event.reason}); starts again{_at_width(event.width)}"
+        case Noted():
+            return f"cohort {event.cohort_id}: {event.text}"
         case CohortFailed(fatal=False):
             return f"cohort {event.cohort_id} failed: {event.reason}"
         case Published(failed=failed) if failed:
             return f"cohort {event.cohort_id}: {plural(failed, 'run')} failed"
         case _:
             return None
+
+
+def news_line(event: Event) -> str | None:
+    """A line for what is good to know, or None."""
+    if not isinstance(event, Resumed):
+        return None
+    what = f"step {event.step:,} of group {event.group + 1}" if event.step else f"group {event.group + 1}"
+    return f"cohort {event.cohort_id} goes on from its checkpoint: {what}"
 
 
 def _at_width(width: int | None) -> str:

@@ -55,6 +55,9 @@ def worker_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         # Large arrays on huge pages, where the C library and the kernel offer them on request: a fourth of a large
         # model's time went to finding its pages. No bit depends on it; it works from a process's start only.
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+        # Arrow's own allocator sets a gigabyte of addresses aside when results are written, out of what a worker
+        # with a limit is allowed to have.
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
     return variables | {name: environ.get(name, value) for name, value in preferences.items()}
 

@@ -38,6 +38,42 @@ class Narrowed:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """A group goes on from what an earlier command left.
+
+    Attributes:
+        worker: index of the worker.
+        cohort_id: its cohort.
+        group: index of the group within the cohort, from 0.
+        trained: runs of the groups before it.
+        step: optimiser steps that it has behind it.
+        width: runs in this and the cohort's later groups.
+    """
+
+    worker: int
+    cohort_id: str
+    group: int
+    trained: int
+    step: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something about a cohort that people should know, and that stops nothing.
+
+    Attributes:
+        worker: index of the worker.
+        cohort_id: its cohort.
+        text: in one line.
+    """
+
+    worker: int
+    cohort_id: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Advanced:
     """A worker's group has come further.
 
@@ -126,4 +162,4 @@ class Elsewhere:
     cohort_id: str
 
 
-Event = Started | Advanced | Narrowed | Published | GivenBack | CohortFailed | Elsewhere
+Event = Started | Resumed | Noted | Advanced | Narrowed | Published | GivenBack | CohortFailed | Elsewhere

@@ -16,6 +16,7 @@ from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.environment import accelerated, usable_cores, worker_variables
 from modbench.sweep.events import CohortFailed, Elsewhere, Event, Published
+from modbench.sweep.keeping import USUAL, Keeping
 from modbench.sweep.memory import planned, worker_share
 from modbench.sweep.worker import GroupTrainer, Trainer, train_group
 
@@ -49,6 +50,7 @@ class Executor(Protocol):
         store_folder: Path,
         on_event: Callable[[Event], None],
         should_stop: Callable[[], bool],
+        keeping: Keeping = USUAL,
     ) -> None:
         """Trains cohorts, in order as far as workers are free; returns when all ended or it was told to stop.
 
@@ -57,6 +59,7 @@ class Executor(Protocol):
             store_folder: the store that they are published into; it has their plans.
             on_event: called in this thread with everything that happens.
             should_stop: when it turns true, workers stop at their next chunk and no cohort is begun.
+            keeping: what workers keep besides results.
 
         Raises:
             MachineError: the machine failed us (a full disk, a worker that cannot start).
@@ -74,7 +77,8 @@ class Here:
 
     def __init__(self, group: GroupTrainer = train_group):
         self.group = group
-        self.memory = planned(worker_share(self.workers))
+        self._share = worker_share(self.workers)
+        self.memory = planned(self._share)
 
     def run(
         self,
@@ -82,6 +86,7 @@ class Here:
         store_folder: Path,
         on_event: Callable[[Event], None],
         should_stop: Callable[[], bool],
+        keeping: Keeping = USUAL,
     ) -> None:
         """See `Executor.run`.
 
@@ -95,7 +100,8 @@ class Here:
         def stopping() -> bool:
             return left.is_set() or should_stop()
 
-        trainer = Trainer(0, Store.open(store_folder), events.put, stopping, self.group)
+        store = Store.open(store_folder)
+        trainer = Trainer(0, store, events.put, stopping, keeping, self.group, self._share)
 
         def work() -> None:
             try:

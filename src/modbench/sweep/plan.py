@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from math import ceil
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ def make_plan(
 
     Args:
         runs: run_id -> specification, everything the sweep asks for.
-        recorded: ids of the runs that the store has, failed ones included.
+        recorded: ids of the runs that the store has, failed ones included; without those that are to be tried again.
         planned: the cohorts that the store has planned, published or not.
         published: ids of the cohorts that are published.
         memory: bytes that a worker may fill; new cohorts get a width that fits. None sets no bound.
@@ -64,20 +65,30 @@ def make_plan(
     by_program: dict[str, list[RunSpec]] = defaultdict(list)
     for spec in uncovered.values():
         by_program[static_key(spec)].append(spec)
-    new = [cohort for specs in by_program.values() for cohort in _cohorts(specs, memory)]
+    new = [cohort for specs in by_program.values() for cohort in _cohorts(specs, memory, published)]
     return Plan(
         tuple(_ordered([*pending, *new])), frozenset(cohort.cohort_id for cohort in new), len(missing)
     )
 
 
-def _cohorts(specs: Sequence[RunSpec], memory: float | None) -> list[PlannedCohort]:
+def _cohorts(
+    specs: Sequence[RunSpec], memory: float | None, published: Collection[str]
+) -> list[PlannedCohort]:
     """Cuts runs of one program into cohorts of whole groups of one width; the cut changes no number."""
     width = choose_width(specs, memory)
     groups = ceil(len(specs) / width)
     most = MOST_RUNS // width
     cohorts = ceil(groups / most)
     size = ceil(groups / cohorts) * width
-    return [PlannedCohort.of(specs[start : start + size], width) for start in range(0, len(specs), size)]
+    return [
+        _unpublished(specs[start : start + size], width, published) for start in range(0, len(specs), size)
+    ]
+
+
+def _unpublished(specs: Sequence[RunSpec], width: int, published: Collection[str]) -> PlannedCohort:
+    """A cohort that is not published: the very same may be, with runs that did not fit into memory then."""
+    attempts = (PlannedCohort.of(specs, width, attempt) for attempt in count())
+    return next(cohort for cohort in attempts if cohort.cohort_id not in published)
 
 
 def _ordered(cohorts: Sequence[PlannedCohort]) -> list[PlannedCohort]:

@@ -23,6 +23,7 @@ from modbench.sweep.child import Child, connect
 from modbench.sweep.dealing import Death, Queue
 from modbench.sweep.events import Event
 from modbench.sweep.executors import POLL_SECONDS, is_last, raise_if_fatal
+from modbench.sweep.keeping import USUAL, Keeping
 from modbench.sweep.memory import died_of_memory, kernel_kills, limit_own_data, planned, worker_share
 from modbench.sweep.worker import GroupTrainer, Trainer, train_group
 
@@ -38,12 +39,14 @@ class Job(NamedTuple):
         store_folder: where results go.
         group: trains a group; importable by name in a new process.
         share: bytes of memory that it may count as its own; None sets no limit.
+        keeping: what it keeps besides results.
     """
 
     worker: int
     store_folder: Path
     group: GroupTrainer
     share: int | None
+    keeping: Keeping
 
 
 def serve(descriptor: int) -> None:
@@ -54,7 +57,13 @@ def serve(descriptor: int) -> None:
         limit_own_data(job.share)
         # While a cohort trains, the only thing that can come is STOP, or the end of the file.
         trainer = Trainer(
-            job.worker, Store.open(job.store_folder), connection.send, connection.poll, job.group
+            job.worker,
+            Store.open(job.store_folder),
+            connection.send,
+            connection.poll,
+            job.keeping,
+            job.group,
+            job.share,
         )
         connection.send(READY)
         while (task := connection.recv()) != STOP:
@@ -128,13 +137,14 @@ class Processes:
         store_folder: Path,
         on_event: Callable[[Event], None],
         should_stop: Callable[[], bool],
+        keeping: Keeping = USUAL,
     ) -> None:
         """See `modbench.sweep.executors.Executor.run`."""
         queue = Queue(cohorts)
         pool: dict[int, Worker] = {}
 
         def start(index: int) -> None:
-            pool[index] = Worker(index, Job(index, store_folder, self.group, self._share))
+            pool[index] = Worker(index, Job(index, store_folder, self.group, self._share, keeping))
 
         try:
             for index in range(min(self.workers, len(cohorts))):

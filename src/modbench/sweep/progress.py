@@ -15,7 +15,9 @@ from modbench.sweep.events import (
     Event,
     GivenBack,
     Narrowed,
+    Noted,
     Published,
+    Resumed,
     Started,
 )
 
@@ -121,6 +123,8 @@ class SweepProgress:
     def apply(self, event: Event) -> None:
         """Takes in what happened."""
         now = self._clock()
+        if isinstance(event, Noted):
+            return
         self.elsewhere.discard(event.cohort_id)
         if isinstance(event, Started):
             if event.cohort_id in self.unfinished:
@@ -134,6 +138,11 @@ class SweepProgress:
         if isinstance(event, Advanced):
             if active is not None:
                 self._advance(active, event, now)
+            return
+        if isinstance(event, Resumed):
+            if active is not None:  # what was done before is no work of this command's
+                active.group, active.trained = event.group, event.trained
+                active.step, active.width = event.step, event.width
             return
         if isinstance(event, Narrowed):
             if active is not None:

@@ -11,10 +11,14 @@ from modbench.store.claims import Claims
 from modbench.store.files import Damage, Store
 from modbench.sweep.events import CohortFailed, Elsewhere, Event, Published
 from modbench.sweep.executors import Executor, is_last, make_executor
+from modbench.sweep.keeping import USUAL, Keeping
+from modbench.sweep.memory import PLANNED
 from modbench.sweep.plan import Plan, make_plan
 
 ELSEWHERE = -1
 """Stands for the worker where another command published a cohort."""
+MORE_MEMORY = 1.25
+"""Times the memory that a run did not fit into: where a worker has as much, it is tried again."""
 WAIT_SECONDS = 0.5
 """How often it is looked how far other commands are that train for the same store."""
 
@@ -50,13 +54,16 @@ class Outcome:
     cohorts_failed: list[CohortFailed] = field(default_factory=list)
 
 
-def prepare(sweep: Sweep, folder: str | Path, memory: float | None = None) -> Prepared:
+def prepare(
+    sweep: Sweep, folder: str | Path, memory: float | None = None, retry_memory: bool = False
+) -> Prepared:
     """Makes or opens the store, sets damaged files aside, plans what is missing and writes those plans.
 
     Args:
         sweep: what is wanted.
         folder: the store.
         memory: bytes that a worker of the executor may fill; None sets no bound.
+        retry_memory: try runs again that did not fit into memory, however much there is now.
 
     Raises:
         RequestError: the folder cannot be a store; nothing has been written.
@@ -64,10 +71,29 @@ def prepare(sweep: Sweep, folder: str | Path, memory: float | None = None) -> Pr
     """
     store = Store.create(folder, sweep.source)
     damages = store.set_damaged_aside()
-    plan = make_plan(sweep.runs, store.recorded(), store.plans(), store.published(), memory)
+    recorded = settled(store, memory, retry_memory)
+    plan = make_plan(sweep.runs, recorded, store.plans(), store.published(), memory)
     for cohort in plan.pending:
         store.add_plan(cohort)
     return Prepared(store, plan, damages)
+
+
+def settled(store: Store, memory: float | None, retry_memory: bool = False) -> set[str]:
+    """Ids of the recorded runs that are not to be trained again.
+
+    Runs that did not fit into memory are, where there is clearly more of it now.
+
+    Args:
+        store: with the runs.
+        memory: see `prepare`.
+        retry_memory: see `prepare`.
+    """
+    again = {
+        identity
+        for identity, had in store.untrained().items()
+        if retry_memory or (memory is not None and had is not None and memory >= MORE_MEMORY * PLANNED * had)
+    }
+    return set(store.recorded()) - again
 
 
 def train(
@@ -75,6 +101,7 @@ def train(
     executor: Executor,
     on_event: Callable[[Event], None] = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
+    keeping: Keeping = USUAL,
 ) -> list[CohortFailed]:
     """Trains what a prepared store lacks, together with other commands that do the same.
 
@@ -102,7 +129,7 @@ def train(
     free = list(left.values())
     while left and not should_stop():
         if free:
-            executor.run(free, store.folder, note, should_stop)
+            executor.run(free, store.folder, note, should_stop, keeping)
         else:
             time.sleep(WAIT_SECONDS)
         for cohort_id in [cohort_id for cohort_id in left if store.is_published(cohort_id)]:
@@ -128,6 +155,7 @@ def run_sweep(
     executor: Executor | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
+    keeping: Keeping = USUAL,
 ) -> Outcome:
     """Trains what a store lacks of a sweep.
 
@@ -137,6 +165,7 @@ def run_sweep(
         executor: where to train; None takes what suits the machine.
         on_event: told everything that happens.
         should_stop: when it turns true, workers stop at their next chunk; the same call continues later.
+        keeping: how often checkpoints are made, and whether trained parameters are kept.
 
     Raises:
         RequestError: the folder cannot be a store; nothing has been written.
@@ -151,5 +180,5 @@ def run_sweep(
     """
     executor = executor or make_executor()
     prepared = prepare(sweep, folder, executor.memory)
-    failures = train(prepared, executor, on_event, should_stop)
+    failures = train(prepared, executor, on_event, should_stop, keeping)
     return outcome(sweep, prepared.store, failures)

@@ -1,5 +1,6 @@
 """Trains one cohort at a time and publishes it; everything that needs JAX is imported here, when it trains."""
 
+import functools
 import gc
 import math
 import sys
@@ -15,16 +16,32 @@ from modbench.models.sizing import num_parameters
 from modbench.store.claims import Claim, Claims
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
+from modbench.store.record import CohortRecord
+from modbench.store.schema import NO_ROOM
 from modbench.sweep.environment import describe_machine, peak_memory_mb
-from modbench.sweep.events import Advanced, CohortFailed, Elsewhere, Event, Narrowed, Published, Started
+from modbench.sweep.events import (
+    Advanced,
+    CohortFailed,
+    Elsewhere,
+    Event,
+    Narrowed,
+    Noted,
+    Published,
+    Resumed,
+    Started,
+)
+from modbench.sweep.keeping import CohortKeeper, Keeping, joined
 from modbench.sweep.memory import is_out_of_memory
 from modbench.sweep.rows import cohort_record
 
 if TYPE_CHECKING:
     from modbench.evaluation.result import RunResult
+    from modbench.training.snapshot import Keeper
 
 Report = Callable[[Any], None]
-GroupTrainer = Callable[[Sequence[RunSpec], int, Report, Callable[[], bool]], "list[RunResult] | None"]
+GroupTrainer = Callable[
+    [Sequence[RunSpec], int, Report, Callable[[], bool], "Keeper"], "list[RunResult] | None"
+]
 """Trains a group of runs at a width, reports its progress, and returns None when it was told to stop."""
 
 
@@ -34,26 +51,18 @@ class _NoRoom(NamedTuple):
     reason: str
 
 
-class _Trained(NamedTuple):
-    """A cohort's runs as they were trained; one entry of each list a run."""
-
-    widths: list[int]
-    results: "list[RunResult]"
-    environments: list[dict[str, Any]]
-
-
 REPORT_EVERY = 0.2
 """Seconds between two reports of one phase; a display shows no more."""
 
 
 def train_group(
-    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool]
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: "Keeper"
 ) -> "list[RunResult] | None":
     """The real `GroupTrainer`; its first call imports JAX."""
     from modbench.evaluation.group import Stopped, run_group
 
     try:
-        return run_group(specs, width, report, should_stop)
+        return run_group(specs, width, report, should_stop, keeper)
     except Stopped:
         return None
 
@@ -66,7 +75,9 @@ class Trainer:
         store: where results go.
         emit: takes the events.
         should_stop: asked between chunks of training.
+        keeping: what is kept besides results.
         group: trains a group.
+        share: bytes of memory that the worker may count as its own; None if unknown.
     """
 
     def __init__(
@@ -75,20 +86,24 @@ class Trainer:
         store: Store,
         emit: Callable[[Event], None],
         should_stop: Callable[[], bool],
+        keeping: Keeping,
         group: GroupTrainer = train_group,
+        share: int | None = None,
     ):
         self.worker = worker
         self.store = store
         self.emit = emit
         self.should_stop = should_stop
+        self.keeping = keeping
         self.group = group
-        self._claim: Claim | None = None
+        self.share = share
 
     def train(self, cohort: PlannedCohort, width: int | None = None) -> None:
         """Trains a cohort and publishes it, unless another command is at it or has just done so.
 
-        A group that does not fit into memory starts again at half the width, which the cohort then keeps; at a
-        width of 1 its run is recorded as failed.
+        What an earlier command left of it is used: the results of finished groups, and the state of the one that was
+        training. A group that does not fit into memory starts again at half the width, which the cohort then keeps;
+        at a width of 1 its run is recorded as failed.
 
         Args:
             cohort: what to train.
@@ -97,75 +112,100 @@ class Trainer:
         The last event is `Published`, `CohortFailed` or `Elsewhere`; there is none of them when it was told to
         stop, and the cohort then stays as planned. Nothing is raised, so one cohort's trouble spares the others.
         """
-        self._claim = Claims(self.store.folder).take(cohort.cohort_id)
-        if self._claim is None:
+        claim = Claims(self.store.folder).take(cohort.cohort_id)
+        if claim is None:
             self.emit(Elsewhere(self.worker, cohort.cohort_id))
             return
-        with self._claim:
+        with claim:
             if self.store.is_published(cohort.cohort_id):
                 self.emit(Elsewhere(self.worker, cohort.cohort_id))
             else:
-                self._train(cohort, width)
+                self._train(cohort, width, claim)
 
-    def _train(self, cohort: PlannedCohort, width: int | None) -> None:
+    def _train(self, cohort: PlannedCohort, width: int | None, claim: Claim) -> None:
         self.emit(Started(self.worker, cohort.cohort_id, width))
+
+        def note(text: str) -> None:
+            self.emit(Noted(self.worker, cohort.cohort_id, text))
+
+        keeper = CohortKeeper(self.store, cohort, claim, self.keeping, note)
         try:
-            trained = self._groups(cohort, width or cohort.width)
-            if trained is None:
+            records = self._groups(cohort, width or cohort.width, claim, keeper)
+            if records is None:
                 return
-            self.store.publish(cohort.cohort_id, cohort_record(cohort.cohort_id, *trained))
+            record = joined(records)
+            self.store.publish(cohort.cohort_id, record)
+            keeper.end()
         except MachineError as error:
             self.emit(CohortFailed(self.worker, cohort.cohort_id, str(error), fatal=True))
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             self.emit(CohortFailed(self.worker, cohort.cohort_id, reason, traceback.format_exc()))
         else:
-            failed = sum(result.status == "failed" for result in trained.results)
-            self.emit(Published(self.worker, cohort.cohort_id, len(trained.results) - failed, failed))
+            failed = sum(row["status"] == "failed" for row in record.runs)
+            self.emit(Published(self.worker, cohort.cohort_id, len(record.runs) - failed, failed))
         finally:
             _forget_programs()
 
-    def _groups(self, cohort: PlannedCohort, width: int) -> _Trained | None:
-        """Trains group by group; None when it was told to stop."""
-        trained, group = _Trained([], [], []), 0
-        while (done := len(trained.results)) < len(cohort.runs):
+    def _groups(
+        self, cohort: PlannedCohort, width: int, claim: Claim, keeper: CohortKeeper
+    ) -> list[CohortRecord] | None:
+        """The results of all groups, trained one after the other; None when it was told to stop."""
+        records = keeper.finished()
+        if records:
+            width = min(width, records[-1].runs[0]["width"])
+            self._tell_resumed(cohort, len(records), sum(len(record.runs) for record in records), width, 0)
+        while (done := sum(len(record.runs) for record in records)) < len(cohort.runs):
+            group = len(records)
+            width = keeper.width(done, width)
             specs = cohort.runs[done : done + width]
             started = datetime.now(UTC).isoformat(timespec="seconds")
             if self.should_stop():
                 return None
-            outcome = self._group(specs, width, self._reporter(cohort, group))
+            resumed = functools.partial(self._tell_resumed, cohort, group, done, width)
+            outcome = self._group(
+                specs, width, self._reporter(cohort, group, claim), keeper.group(done, width, resumed)
+            )
             if outcome is None:
                 return None
             if isinstance(outcome, _NoRoom):
                 _forget_programs()
+                keeper.forget_states()
                 if width > 1:
                     width //= 2
                     self.emit(Narrowed(self.worker, cohort.cohort_id, group, width, outcome.reason))
                     continue
-                outcome = [_untrained(spec, f"out of memory at width 1: {outcome.reason}") for spec in specs]
+                outcome = [_untrained(spec, f"{NO_ROOM} at width 1: {outcome.reason}") for spec in specs]
             environment = {
                 "env_started": started,
                 "env_peak_memory_mb": peak_memory_mb(),
+                "env_memory_mb": self.share and self.share / 2**20,
                 **describe_machine(),
             }
-            trained.widths.extend([width] * len(outcome))
-            trained.results.extend(outcome)
-            trained.environments.extend([environment] * len(outcome))
-            group += 1
-        return trained
+            keeper.keep_params(outcome)
+            record = cohort_record(
+                cohort.cohort_id, [width] * len(specs), outcome, [environment] * len(specs)
+            )
+            records.append(record)
+            if done + len(specs) < len(cohort.runs):
+                keeper.keep_group(done, record)
+        return records
 
     def _group(
-        self, specs: Sequence[RunSpec], width: int, report: Report
+        self, specs: Sequence[RunSpec], width: int, report: Report, keeper: "Keeper"
     ) -> "list[RunResult] | _NoRoom | None":
         try:
-            return self.group(specs, width, report, self.should_stop)
+            return self.group(specs, width, report, self.should_stop, keeper)
         except Exception as error:
             # The error is let go here: its traceback holds on to the arrays that did fit.
             if not is_out_of_memory(error):
                 raise
             return _NoRoom(" ".join(str(error).split())[:200] or type(error).__name__)
 
-    def _reporter(self, cohort: PlannedCohort, group: int) -> Report:
+    def _tell_resumed(self, cohort: PlannedCohort, group: int, trained: int, width: int, step: int) -> None:
+        self.emit(Resumed(self.worker, cohort.cohort_id, group, trained, step, width))
+
+    def _reporter(self, cohort: PlannedCohort, group: int, claim: Claim) -> Report:
         last_phase, last_time = "", 0.0
 
         def report(progress: Any) -> None:
@@ -175,8 +215,7 @@ class Trainer:
             if progress.phase == last_phase and now - last_time < REPORT_EVERY and not last_step:
                 return
             last_phase, last_time = progress.phase, now
-            if self._claim:
-                self._claim.tell(progress.phase, group, progress.step, progress.steps)
+            claim.tell(progress.phase, group, progress.step, progress.steps)
             self.emit(
                 Advanced(
                     self.worker,

@@ -1,0 +1,211 @@
+"""What a cohort in training leaves on disk, so that whoever continues it repeats little. No results yet.
+
+In the store's folder `checkpoints/<cohort_id>/`::
+
+    group-<start>/                  the results of a finished group, in the files of a published cohort
+    state-<start>-<step>-<token>/   a group's state after `step` updates
+        arrays/                     its arrays, as whoever trains writes them
+        checkpoint.json             what it is of, and a digest of every file
+
+`start` is the index of the group's first run in its cohort. Each appears by one rename, is never edited, and is used
+only when every byte of it is as it was written.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from modbench.core.errors import MachineError
+from modbench.store.cohort import FILES, DamagedFile, contents, read_intact
+from modbench.store.durable import entries, make_folder, rename_first, sync_folder, write_file
+from modbench.store.marker import MARKER
+from modbench.store.plan import sealed
+from modbench.store.record import CohortRecord, decode
+from modbench.store.schema import TABLES
+
+FOLDER = "checkpoints"
+KEPT = 2
+"""States that are kept, so that one is left when the newest is damaged."""
+ARRAYS, MANIFEST = "arrays", "checkpoint.json"
+
+
+class State(NamedTuple):
+    """A group's state on disk.
+
+    Attributes:
+        start: index of the group's first run in its cohort.
+        step: updates done.
+        folder: that it lies in.
+    """
+
+    start: int
+    step: int
+    folder: Path
+
+
+class Checkpoints:
+    """The checkpoints of one cohort.
+
+    Args:
+        store_folder: of the store.
+        cohort_id: of the cohort.
+    """
+
+    def __init__(self, store_folder: Path, cohort_id: str):
+        self._store = store_folder
+        self._cohort_id = cohort_id
+        self.folder = store_folder / FOLDER / cohort_id
+
+    def add_group(self, start: int, record: CohortRecord) -> None:
+        """Keeps the results of a finished group, unless some of that start are there; its states are dropped.
+
+        Raises:
+            OSError: it cannot be written; nothing is left behind.
+        """
+        with self._appearing(f"group-{start}") as temporary:
+            for file, content in contents(record).items():
+                write_file(temporary / file, content)
+        for state in self.states():
+            if state.start <= start:
+                self.discard(state.folder)
+
+    def group(self, start: int) -> CohortRecord | None:
+        """The results of the finished group that begins at a run; None where there are none.
+
+        Raises:
+            DamagedFile: a byte is not as it was written, or the files do not fit this modbench.
+            MachineError: a file cannot be read.
+        """
+        folder = self.folder / f"group-{start}"
+        if not folder.is_dir():
+            return None
+        rows = {}
+        for name, content in read_intact(folder).items():
+            try:
+                rows[name] = decode(content, TABLES[name]).to_pylist()
+            except ValueError:
+                raise DamagedFile(FILES[name]) from None
+        return CohortRecord(**rows)
+
+    def add_state(
+        self, start: int, step: int, about: Mapping[str, Any], write: Callable[[Path], None]
+    ) -> None:
+        """Keeps a state, and of all states the newest `KEPT`.
+
+        Args:
+            start: index of the group's first run in its cohort.
+            step: updates done.
+            about: what it is of, in JSON's values.
+            write: writes the arrays into a folder that it makes.
+
+        Raises:
+            OSError: it cannot be written; nothing is left behind. Whatever `write` raises goes through likewise.
+        """
+        with self._appearing(f"state-{start}-{step}-{secrets.token_hex(4)}") as temporary:
+            write(temporary / ARRAYS)
+            files = {file: _digest_synced(temporary / file) for file in _files(temporary)}
+            write_file(temporary / MANIFEST, sealed({"about": dict(about), "files": files}))
+        for state in self.states()[KEPT:]:
+            self.discard(state.folder)
+
+    def states(self) -> list[State]:
+        """The states that are there, unchecked, the newest first."""
+        found = []
+        with suppress(MachineError):
+            for folder in entries(self.folder):
+                kind, *numbers = folder.name.split("-")
+                if (
+                    kind == "state"
+                    and len(numbers) == 3
+                    and all(number.isdecimal() for number in numbers[:2])
+                ):
+                    found.append(State(int(numbers[0]), int(numbers[1]), folder))
+        return sorted(found, reverse=True)
+
+    def about(self, state: State) -> dict[str, Any]:
+        """What a state is of, after every byte of it was checked.
+
+        Raises:
+            DamagedFile: a file is missing, cannot be read, or is not as it was written.
+        """
+        try:
+            content = (state.folder / MANIFEST).read_bytes()
+            table = json.loads(content)
+            if not isinstance(table, dict) or content != sealed(table):
+                raise ValueError
+            about, files = dict(table["about"]), dict(table["files"])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            raise DamagedFile(MANIFEST) from None
+        for file, digest in files.items():
+            try:
+                intact = _digest(state.folder / file) == digest
+            except OSError:
+                intact = False
+            if not intact:
+                raise DamagedFile(file)
+        return about
+
+    def discard(self, folder: Path) -> None:
+        """Removes a checkpoint; what cannot be removed stays, and is removed with the cohort's later."""
+        self._remove(folder)
+
+    def remove(self) -> None:
+        """Removes all checkpoints of the cohort."""
+        self._remove(self.folder)
+
+    def _remove(self, folder: Path) -> None:
+        """Takes a folder out of sight at one instant, then removes it."""
+        with suppress(OSError):
+            make_folder(self._store / "tmp")
+            aside = self._temporary()
+            folder.rename(aside)
+            shutil.rmtree(aside)
+
+    def _temporary(self) -> Path:
+        # A name that `leftovers` knows.
+        return self._store / "tmp" / f"{self._cohort_id}.{secrets.token_hex(8)}"
+
+    @contextmanager
+    def _appearing(self, name: str) -> Iterator[Path]:
+        """A folder to write into, which gets its name at the end of the block, unless another one has it."""
+        make_folder(self._store / "tmp")
+        temporary = self._temporary()
+        temporary.mkdir()
+        try:
+            yield temporary
+            for folder in (temporary, *(path for path in temporary.rglob("*") if path.is_dir())):
+                sync_folder(folder)
+            (self._store / MARKER).stat()
+            make_folder(self._store / FOLDER)
+            make_folder(self.folder)
+            rename_first(temporary, self.folder / name)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if not (self._store / MARKER).exists():
+                # A library that makes missing parents must not begin a store anew that has been moved away.
+                with suppress(OSError):
+                    (self._store / "tmp").rmdir()
+                    self._store.rmdir()
+
+
+def _files(folder: Path) -> list[str]:
+    """All files below a folder, relative to it."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_synced(path: Path) -> str:
+    """The digest of a file that is on the disk by then; whoever wrote it may have left that to the system."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()

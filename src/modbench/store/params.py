@@ -1,0 +1,171 @@
+"""Trained parameters, kept where `modbench run --keep-params` asks for them: plain arrays, no pickle.
+
+`params/<cohort_id>/<run_id>.safetensors` of a store is a file in safetensors' format, which many tools read. Its arrays
+are named `<checkpoint>/<place in the model>`, as in `last/encoder.weight`; its metadata, all texts, are
+
+- `format`: `modbench-params-1`;
+- `run`: canonical JSON of `run_id`, `cohort_id`, `status`, `reason`, `steps` (checkpoint -> updates behind it) and
+  `spec`, the run's full specification;
+- `digest`: SHA-256 of the run's text and all arrays, since the format itself notices no flipped bit.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from modbench.core.errors import MachineError, RequestError, unknown
+from modbench.core.identity import canonical
+from modbench.core.names import CHECKPOINTS
+from modbench.core.spec import RunSpec
+from modbench.store.durable import machine_errors, make_folder, replace_file
+from modbench.store.marker import require_store
+
+FOLDER, SUFFIX = "params", ".safetensors"
+FORMAT = "modbench-params-1"
+
+
+@dataclass(frozen=True)
+class StoredParams:
+    """The parameters of one run at one checkpoint.
+
+    Attributes:
+        spec: the run.
+        run_id: its identity.
+        cohort_id: the cohort that it was trained in.
+        status: `"done"` or `"failed"`; a run that diverged has the parameters from before that.
+        reason: why it failed, else None.
+        checkpoint: `"last"` or `"best"`.
+        step: updates behind them.
+        arrays: the model's arrays by their place in it; `modbench.evaluation.trained.TrainedRun` makes a model of them.
+    """
+
+    spec: RunSpec
+    run_id: str
+    cohort_id: str
+    status: str
+    reason: str | None
+    checkpoint: str
+    step: int
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
+
+
+def load_params(folder: str | Path, run_id: str, checkpoint: str = "last") -> StoredParams:
+    """Reads the parameters of a run, every byte checked.
+
+    Args:
+        folder: of a store.
+        run_id: of the run, as in the column `run_id` of its tables. Of a run that was trained in several cohorts, the
+            parameters are those of the lowest id, as its numbers are.
+        checkpoint: `"last"` or `"best"`.
+
+    Raises:
+        RequestError: the folder is no store, or has no parameters of that run, or there is no such checkpoint.
+        MachineError: the file cannot be read, or is not as it was written.
+
+    Example::
+
+        stored = load_params("results/mine", run_id)
+        model = TrainedRun(stored.spec, stored.arrays)
+    """
+    folder = Path(folder)
+    require_store(folder)
+    if checkpoint not in CHECKPOINTS:
+        raise unknown("checkpoint", checkpoint, CHECKPOINTS)
+    paths = kept(folder)
+    if run_id not in paths:
+        raise RequestError(
+            f"store {folder} has parameters of {len(paths):,} runs, none of {run_id!r}; "
+            "modbench run --keep-params keeps those of what it trains"
+        )
+    run, arrays = _read(paths[run_id])
+    prefix = f"{checkpoint}/"
+    return StoredParams(
+        RunSpec.parse(run["spec"]),
+        run_id,
+        run["cohort_id"],
+        run["status"],
+        run["reason"],
+        checkpoint,
+        run["steps"][checkpoint],
+        {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)},
+    )
+
+
+def kept(folder: Path) -> dict[str, Path]:
+    """The files of a store's parameters by run id; of several of a run that of the lowest cohort id."""
+    paths = sorted((folder / FOLDER).glob(f"*/*{SUFFIX}"), reverse=True)
+    return {path.stem: path for path in paths}
+
+
+def path_of(folder: Path, cohort_id: str, run_id: str) -> Path:
+    """Where a run's parameters lie in a store."""
+    return folder / FOLDER / cohort_id / f"{run_id}{SUFFIX}"
+
+
+def save_params(folder: Path, run: Mapping[str, Any], params: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Writes the parameters of a run into a store, whole or not at all.
+
+    Args:
+        folder: of the store.
+        run: what the metadata tell of it, see above; the specification as a table.
+        params: checkpoint -> name -> array.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    arrays = {
+        f"{checkpoint}/{name}": np.ascontiguousarray(array).reshape(np.shape(array))
+        for checkpoint, of_checkpoint in params.items()
+        for name, array in of_checkpoint.items()
+    }
+    text = canonical(dict(run))
+    content = save(arrays, {"format": FORMAT, "run": text, "digest": _digest(text, arrays)})
+    put_params(folder, run["cohort_id"], run["run_id"], content)
+
+
+def put_params(folder: Path, cohort_id: str, run_id: str, content: bytes) -> None:
+    """Puts the content of a file of parameters into a store. Raises `MachineError`."""
+    path = path_of(folder, cohort_id, run_id)
+    with machine_errors(f"write {path}"):
+        make_folder(folder / FOLDER)
+        make_folder(path.parent)
+        replace_file(path, content)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        if metadata["format"] == FORMAT and metadata["digest"] == _digest(metadata["run"], arrays):
+            return json.loads(metadata["run"]), arrays
+    except (SafetensorError, KeyError):
+        pass
+    except OSError as error:
+        raise MachineError(f"cannot read {path}: {error.strerror or error}") from error
+    raise MachineError(f"{path} is not as it was written; remove it and train its run in another folder")
+
+
+def is_intact(path: Path) -> bool:
+    """Whether a file of parameters is as it was written."""
+    try:
+        _read(path)
+    except MachineError:
+        return False
+    return True
+
+
+def _digest(run: str, arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(run.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
