@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo test lint faults format clean
+.PHONY: help demo test lint docs faults format clean
 help:
 	@echo "make demo     install, run the sweep 'quick', draw figures and a report (about 4 minutes)"
 	@echo "make test     every check: format, lint, types, layers, tests (about 8 minutes)"
+	@echo "make docs     build the documentation site, docs/_build/html/index.html (about 3 minutes)"
 	@echo "make faults   kill, damage and starve sweeps 200 times, and count what is lost (an hour on a busy machine)"
 	@echo "make format   put the code into the project's form"
 	@echo "make clean    remove the environment and caches; results stay"
@@ -27,6 +28,11 @@ $(STAMPS)/run: pyproject.toml constraints.txt | $(BIN)/python
 $(STAMPS)/dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing modbench and its development tools into $(VENV)"
 	@$(PIP) --editable '.[dev]'
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
+
+$(STAMPS)/docs: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing modbench and what its documentation is built with into $(VENV)"
+	@$(PIP) --editable '.[docs]'
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
 
 # Runs that diverged are recorded and counted (exit code 1); what there is gets drawn all the same.
@@ -51,6 +57,10 @@ lint: $(STAMPS)/dev
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
+docs: $(STAMPS)/docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
+	@echo "the site is docs/_build/html/index.html"
+
 faults: $(STAMPS)/dev
 	PYTHONPATH=tests $(BIN)/python -m faults.storm --count 200
 
@@ -59,4 +69,4 @@ format: $(STAMPS)/dev
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) docs/_build docs/made .pytest_cache .ruff_cache .hypothesis src/*.egg-info

@@ -70,7 +70,7 @@ def compare(a: Tables, b: Tables, tolerance: float = 0.0) -> Comparison:
     Args:
         a: content of a store.
         b: content of another.
-        tolerance: numbers x and y are equal when |x - y| <= tolerance * max(1, |x|, |y|); 0 is exactly.
+        tolerance: numbers x and y are equal when `|x - y| <= tolerance * max(1, |x|, |y|)`; 0 is exactly.
     """
     runs_a, runs_b = _one_a_run(a), _one_a_run(b)
     common = sorted(set(runs_a.index) & set(runs_b.index))
