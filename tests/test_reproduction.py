@@ -1,7 +1,5 @@
 """What docs/reproduction.md says of presets, parameters and rules is so, and the files that it names exist."""
 
-import contextlib
-import io
 import re
 from pathlib import Path
 
@@ -11,16 +9,6 @@ ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "reproduction.md").read_text("utf-8")
 SHORT = {"quick", "small", "smoke"}
 """Presets that are not the paper's protocol."""
-
-
-def test_the_blocks_run_and_print_what_the_page_says():
-    blocks = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", TEXT, re.M | re.S)
-    assert len(blocks) == TEXT.count("```python") == 2
-    for code, expected in blocks:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(code, "reproduction.md", "exec"), {})
-        assert printed.getvalue() == expected
 
 
 def test_the_table_of_presets():

@@ -1,32 +1,11 @@
-"""Every Python block of docs/metrics.md runs as written and prints what the page says."""
+"""The table of known values in docs/metrics.md is so. Its blocks are run by tests/test_docs_code.py."""
 
-import contextlib
-import io
 import re
 from pathlib import Path
 
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
-BLOCKS = re.findall(
-    r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", PAGE.read_text("utf-8"), re.M | re.S
-)
-
-
-def run_page():
-    """Runs the blocks from top to bottom in one namespace."""
-    names = {}
-    for code, expected in BLOCKS:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(code, str(PAGE), "exec"), names)
-        yield code, expected, printed.getvalue()
-
-
-def test_the_blocks_run_and_print_what_the_page_says():
-    assert len(BLOCKS) >= 10
-    for code, expected, printed in run_page():
-        assert printed == expected, f"in the block:\n{code}"
 
 
 def test_the_table_of_known_values():
