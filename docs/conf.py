@@ -27,6 +27,7 @@ extensions = [
     "mathml",
     "offline",
     "outward",
+    "reference",
 ]
 exclude_patterns = ["_build", "images", "made/api/modules.rst"]
 
@@ -65,6 +66,7 @@ maximum_signature_line_length = 90
 # Public names of our own must resolve; those of libraries would need the network.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!modbench).*"), ("py:.*", r".*\._\w+")]
+nitpick_ignore = [("py:class", "modbench.models.layers.AnyMap")]  # a type variable
 suppress_warnings = ["ref.python"]  # the name of an argument that is a field of several classes
 
 # Looks
@@ -74,6 +76,7 @@ html_static_path = ["_site/static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True, "footer_icons": []}
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"

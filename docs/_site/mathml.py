@@ -1,4 +1,11 @@
-"""Maths as MathML, written when the site is built: browsers draw it themselves, without a script or a network."""
+"""Maths as MathML, written when the site is built: browsers draw it themselves, without a script or a network.
+
+What they need for it to look right is a font with tables for maths, which not every machine has: the site brings one.
+"""
+
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -18,7 +25,15 @@ def visit_block(translator: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def bring_font(app: Sphinx, failure: Exception | None) -> None:
+    """Copies STIX Two Math (SIL Open Font License), of which ziamath has a copy, beside the style sheet."""
+    if failure is None and app.builder.name == "html":
+        with as_file(files("ziamath.fonts") / "STIXTwoMath-Regular.ttf") as font:
+            shutil.copy(font, Path(app.outdir) / "_static")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Registers the renderer."""
+    """Registers the renderer and its font."""
+    app.connect("build-finished", bring_font)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
