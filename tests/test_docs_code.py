@@ -99,7 +99,7 @@ def test_pages_that_train_run_in_small(small_runs):
     from modbench.store.table import load
 
     assert set(load("results/sparsemax").runs["model"]) == {"modular", "gt-modular", "joint+sparsemax"}
-    assert set(load("results/table").runs["model"]) == {"modular-op", "gt-modular", "table+softmax"}
+    assert set(load("results/table").runs["model"]) == {"modular", "gt-modular", "table+softmax"}
 
 
 @pytest.mark.parametrize(

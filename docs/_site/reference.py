@@ -10,9 +10,10 @@ SYMBOL = re.compile(r"^(:(?:ivar|param) \w+: |    )?([A-Z])\.(?= |$)")
 
 
 def is_alias(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
-    """Leaves out fields of named tuples, which their class describes."""
-    del app, what, name, options
-    return True if str(getattr(thing, "__doc__", "")).startswith("Alias for field number") else skip or None
+    """Leaves out fields of named tuples, which their class describes, and the settings of specifications."""
+    del app, what, options
+    told = str(getattr(thing, "__doc__", ""))
+    return True if name == "model_config" or told.startswith("Alias for field number") else skip or None
 
 
 def escape(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
