@@ -12,6 +12,8 @@ README, SWEEPS = ROOT / "README.md", ROOT / "docs" / "sweeps.md"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 NEEDS = ("a checkout", "a cluster", "a GPU", "hours")
 """What a block may say it needs, in a comment right above it: `<!-- needs a GPU -->`. It is not run then."""
+ELSEWHERE = ("python", "sh", "bash", "yaml")
+"""Languages of what another machine may be needed for."""
 SHOWN = ("text", "bibtex")
 
 
@@ -38,9 +40,7 @@ class Block(NamedTuple):
     def use(self) -> str | None:
         """What is done with it: run, parsed, shown, or what it needs; None where nobody knows."""
         if self.needs:
-            return (
-                f"needs {self.needs}" if self.needs in NEEDS and self.language in ("python", "sh") else None
-            )
+            return f"needs {self.needs}" if self.needs in NEEDS and self.language in ELSEWHERE else None
         if self.language in SHOWN:
             return "shown"
         return {"python": "run", "sh": "command", "toml": "sweep"}.get(self.language or "")
