@@ -5,6 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import synthetic_results
@@ -314,10 +315,14 @@ def test_a_store_from_before_routing_was_recorded_along_training_says_so_and_has
 def test_a_page_with_no_room_for_all_films_shows_the_first_run_of_each_kind(tables, monkeypatch):
     shots = with_settings(tables).snapshots
     assert len(shown_films(shots)) == len(shots)
-    monkeypatch.setattr("modbench.report.films.ROOM", 1)
-    few = shown_films(shots).drop_duplicates("run_id")
-    assert len(few) == len(shots.drop_duplicates(["setting", "num_rules", "model"]))
-    assert set(zip(few["task_seed"], few["seed"], strict=True)) == {(0, 0)}
+    wide = shots.assign(encoder_width=64, run_id=shots["run_id"] + "w")
+    both = pd.concat([wide, shots])
+    for room, widths in ((len(both) * 8, {32, 64}), (1, {32})):
+        monkeypatch.setattr("modbench.report.films.ROOM", room)
+        few = shown_films(both).drop_duplicates("run_id")
+        assert len(few) == len(shots.drop_duplicates(["setting", "num_rules", "model"])) * len(widths)
+        assert set(few["encoder_width"]) == widths
+        assert set(zip(few["task_seed"], few["seed"], strict=True)) == {(0, 0)}
 
 
 def test_stores_that_do_not_know_their_rules_have_the_other_confounds(tables, tmp_path):

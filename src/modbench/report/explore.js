@@ -55,8 +55,9 @@ function content(slot) {
   }
   if (along === "course") {
     const kept = data.courses.filter((row) => row[1] === chosen.rules && row[2] === chosen.capacity && row[3] === which);
-    const rows = kept.flatMap(([model, R, capacity, , runs, tasks, seeds, mean, low, high]) => data.steps
-      .map((step, place) => [model, R, capacity, step, mean[place], low[place], high[place], runs, tasks, seeds])
+    const share = (thousandths) => (thousandths === null ? null : thousandths / 1000);
+    const rows = kept.flatMap(([model, R, capacity, , runs, tasks, seeds, ...numbers]) => data.steps
+      .map((step, place) => [model, R, capacity, step, ...numbers.map((list) => share(list[place])), runs, tasks, seeds])
       .filter((row) => row[4] !== null));
     const shown = means(rows, 4, 3, true);
     for (const row of shown) row.random = randomly(store.courses[which].random, chosen.rules);

@@ -25,6 +25,8 @@ async function filmed() {
   return developed.get(setting);
 }
 
+const hundredths = (value) => (value === null ? null : value / 100);
+
 /** A model's card, and a function that shows the frame at a place of `steps` on it. */
 function screen(run) {
   const card = document.createElement("div");
@@ -45,7 +47,7 @@ function screen(run) {
     const place = Math.max(0, run.steps.findLastIndex((one) => one <= step));
     current.entries = run.shots[place];
     paint(canvas, current);
-    values.forEach((value, metric) => { value.textContent = text(run.metrics[metric][place], true); });
+    values.forEach((value, metric) => { value.textContent = text(hundredths(run.metrics[metric][place]), true); });
     const said = store.courses.map(({ title }, metric) => `${title} ${values[metric].textContent}`);
     canvas.setAttribute("aria-label", `${named(run)}, after ${at_(run.steps[place])} steps: ${said.join(", ")}`);
   };

@@ -10,13 +10,16 @@ import pandas as pd
 from modbench.core.quantities import CURVE_METRICS
 from modbench.figures.activation import best_order
 
-ROOM = 4_000_000
-"""Entries of matrices, over the whole store, up to which a page shows all that were kept."""
-RUN = ["setting", "model", "num_rules", "encoder_width", "task_seed", "seed", "run_id"]
+ROOM = 1_500_000
+"""Entries of matrices, over the whole store, that a page has room for."""
+RUN = ["setting", "num_rules", "model", "encoder_width", "task_seed", "seed", "run_id"]
 
 
 def shown_films(snapshots: pd.DataFrame) -> pd.DataFrame:
-    """The snapshots that a page shows: all of them, or those of the first run of each kind where that is too much.
+    """The snapshots that a page shows: as many as it has room for, by a rule that looks at no outcome.
+
+    All of them, or where that is too much the first run of each setting, number of rules, model and encoder width, or
+    else those of the smallest encoder width alone.
 
     Args:
         snapshots: of finished runs, with settings.
@@ -25,11 +28,12 @@ def shown_films(snapshots: pd.DataFrame) -> pd.DataFrame:
         Rows of them, run by run and step by step.
     """
     ordered = snapshots.sort_values([*RUN, "step"])
-    entries = (ordered["num_rules"] * ordered["num_modules"]).sum()
-    if entries <= ROOM:
-        return ordered
-    first = ordered.groupby(RUN[:4])["run_id"].transform("first")
-    return ordered[ordered["run_id"] == first]
+    shown = ordered
+    for kind in (RUN[:4], RUN[:3]):
+        if (shown["num_rules"] * shown["num_modules"]).sum() <= ROOM:
+            break
+        shown = ordered[ordered["run_id"] == ordered.groupby(kind)["run_id"].transform("first")]
+    return shown
 
 
 def films(snapshots: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Any]:
@@ -44,7 +48,7 @@ def films(snapshots: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Any]:
 
     Returns:
         `runs`, for each: model, number of rules, capacity, task seed, seed, number of modules, the steps, and for each
-        metric of `CURVE_METRICS` the list of its values at them, to two places; and `frames`: all their matrices, run
+        metric of `CURVE_METRICS` the list of its values at them, in hundredths; and `frames`: all their matrices, run
         by run and step by step, an entry p as the byte round(255 p), less that of the frame before it (modulo 256),
         compressed by deflate (zlib's format) and written in base64.
     """
@@ -60,7 +64,7 @@ def films(snapshots: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Any]:
         steps = [int(step) for step in shots["step"]]
         metrics = of_run[run].set_index("step").loc[steps, list(CURVE_METRICS)].to_numpy(float)
         values = [
-            [round(value, 2) if np.isfinite(value) else None for value in course]
+            [round(100 * value) if np.isfinite(value) else None for value in course]
             for course in metrics.T.tolist()
         ]
         found.append([*(int(fact) for fact in facts), steps, *values])

@@ -42,8 +42,8 @@ class Numbers:
             where there is more than one length.
         curves: model, number of rules, capacity, step, then `MEAN`.
         courses: the metrics of routing along training: model, number of rules, capacity, position of the metric in
-            `CURVE_METRICS`, runs, task seeds, seeds, then lists over `steps` of mean, low and high; none where nothing
-            was recorded.
+            `CURVE_METRICS`, runs, task seeds, seeds, then lists over `steps` of mean, low and high, in
+            thousandths, which are the shorter texts; no row where nothing was recorded.
         steps: of `courses`.
         runs: model, number of rules, capacity, task seed, seed, number of modules in `matrices` (0 without), and
             per checkpoint the list of its values in the order of `SHOWN`, None where there is none.
@@ -130,7 +130,7 @@ def _courses(curves: pd.DataFrame, base: list[str]) -> tuple[Rows, list[int]]:
             empty = [model, R, capacity, rank, runs, tasks, seeds, *([None] * len(steps) for _ in mean)]
             row = rows.setdefault((model, R, capacity, rank), empty)
             for numbers, value in zip(row[-3:], mean, strict=True):
-                numbers[place[step]] = None if value is None else round(value, 3)
+                numbers[place[step]] = None if value is None else round(1000 * value)
     return [rows[key] for key in sorted(rows)], steps
 
 
