@@ -206,6 +206,8 @@ def test_a_folder_that_vanishes_in_mid_sweep_is_one_line(command, training, fold
     assert "store store has vanished: store.json is not there any more" in one_line(result)
     assert not (folder / "store").exists()
     (folder / "elsewhere").rename(folder / "store")
+    for claim in (folder / "store" / "claims").glob("*.json"):
+        claim.unlink()  # that command's process is gone in earnest, and its claims lapse with it
     training()
     assert command("run", "small.toml", "--quiet", "--out", "store").exit_code == 0
 
