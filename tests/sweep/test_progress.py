@@ -15,8 +15,10 @@ from modbench.sweep.cost import flops_per_step
 from modbench.sweep.describe import describe_bytes, describe_cell, describe_seconds, plural
 from modbench.sweep.display import LiveDisplay, Plain, Silent, make_display, summary_line
 from modbench.sweep.events import Advanced, CohortFailed, Event, GivenBack, Noted, Published, Resumed, Started
+from modbench.sweep.picture import picture
 from modbench.sweep.plan import make_plan
 from modbench.sweep.progress import SweepProgress
+from modbench.sweep.traces import sparkline
 
 
 class Clock:
@@ -184,7 +186,7 @@ def test_the_live_display_shows_the_bar_and_every_worker():
     console.print(display.render())
     output = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert "4/10 runs, 60 steps/s, time left: measuring" in output
-    assert re.search(r"MLP regression R=2 E=32 Modular +step 40/100 loss 0.125", output)
+    assert re.search(r"MLP regression R=2 E=32 Modular +━+ +step 40/100 loss 0.125", output)
     assert re.search(r"MLP regression R=2 E=32 Modular +compiling", output)
     assert "stopping at the next chunk" in output
 
@@ -261,3 +263,38 @@ def test_the_second_signal_leaves_at_once(tmp_path: Path):
         assert process.stdout.readline() == "leaving\n"
         assert process.wait(10) == 130
     assert time.monotonic() - begun < 20
+
+
+# --- losses as small charts
+
+
+def test_a_small_chart_falls_with_the_loss():
+    assert sparkline([8.0, 4.0, 2.0, 1.0]) == "█▆▃▁"
+    assert sparkline([1.0, None, 0.0]) == "██▁"
+    assert sparkline([None, 2.0, float("nan"), 2.0]) == " ▁ ▁"
+    assert sparkline([]) == ""
+    assert sparkline([float("inf")]) == " "
+
+
+def test_each_model_has_a_chart_of_the_group_that_was_begun_last():
+    progress, clock, (a, b) = started(workers=2)
+    play(progress, clock, (0, Started(0, a.cohort_id)), (0, Started(1, b.cohort_id)))
+    for step, loss in ((0, 0.8), (50, 0.4), (100, 0.1)):
+        play(progress, clock, (1, Advanced(0, a.cohort_id, 0, "train", step, 100, loss)))
+    (trace,) = progress.traces.values()
+    assert trace.cohort_id == a.cohort_id
+    assert [loss for loss in trace.losses if loss] == [0.8, 0.4, 0.1]
+    assert trace.losses.index(0.4) == 12
+    play(progress, clock, (1, Advanced(1, b.cohort_id, 0, "train", 50, 100, 0.7)))
+    play(progress, clock, (1, Advanced(0, a.cohort_id, 0, "train", 100, 100, 0.05)))
+    (trace,) = progress.traces.values()
+    assert (trace.cohort_id, trace.last) == (b.cohort_id, 0.7)
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    console.print(picture(progress))
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert re.search(r"Modular +▁+ +0.7 +MLP regression R=2 E=32 Modular", shown)
+    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    console.print(picture(progress, charts=False))
+    assert "▁" not in console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    assert progress.active[0].share == pytest.approx(1.0)
+    assert progress.active[1].share == pytest.approx(0.5)

@@ -1,24 +1,28 @@
 """Progress for people: a live display in a terminal, a line every few seconds elsewhere."""
 
+import io
+import sys
 import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
-from modbench.sweep.describe import describe_cell, describe_seconds, plural
+from modbench.sweep.describe import describe_cell, plural
 from modbench.sweep.events import CohortFailed, Event, GivenBack, Narrowed, Noted, Published, Resumed
-from modbench.sweep.progress import Active, SweepProgress
+from modbench.sweep.picture import STOPPING, activity, picture, summary_line
+from modbench.sweep.progress import SweepProgress
 
 LINE_EVERY = 5.0
 """Seconds between two lines of the plain display."""
-STOPPING = "stopping at the next chunk; Ctrl-C again leaves at once"
+NOTEBOOK_EVERY = 0.5
+"""Seconds between two pictures in a notebook."""
+MOST_TROUBLES = 10
+"""Troubles that a notebook shows, the latest."""
 
 
 class Display(Protocol):
@@ -149,53 +153,62 @@ class LiveDisplay:
     def render(self) -> RenderableType:
         """The display at this moment."""
         with self._lock:
-            progress = self._progress
-            bar = Table.grid(padding=(0, 1))
-            bar.add_row(
-                ProgressBar(total=max(1, progress.total), completed=progress.done, width=20),
-                Text(summary_line(progress)),
-            )
-            workers = Table.grid(padding=(0, 2))
-            workers.add_column(no_wrap=True, overflow="ellipsis", style="cyan")
-            workers.add_column(no_wrap=True)
-            for worker in sorted(progress.active):
-                active = progress.active[worker]
-                workers.add_row(f"  {describe_cell(active.cohort.runs[0])}", activity(active))
-            parts: list[RenderableType] = [bar, workers]
-        if self._stopping:
-            parts.append(Text(STOPPING, style="yellow"))
-        return Group(*parts)
+            return picture(self._progress, self._stopping, not self._console.options.ascii_only)
 
 
-def summary_line(progress: SweepProgress) -> str:
-    """Runs done, failures, step rate and time left in one line."""
-    parts = [f"{progress.done:,}/{plural(progress.total, 'run')}"]
-    if progress.runs_failed:
-        parts.append(f"{progress.runs_failed} failed")
-    if progress.elsewhere:
-        parts.append(f"{plural(len(progress.elsewhere), 'cohort')} with another command")
-    if progress.unfinished:
-        parts.append(f"{progress.steps_per_second():,.0f} steps/s")
-        left = progress.seconds_left()
-        parts.append("time left: measuring" if left is None else f"about {describe_seconds(left)} left")
-    else:
-        parts.append(f"took {describe_seconds(progress.elapsed)}")
-    return ", ".join(parts)
+class NotebookDisplay:
+    """The same in an output of a notebook, which is replaced as training goes on.
 
+    Args:
+        progress: what is shown.
+        clock: seconds that only grow.
+    """
 
-def activity(active: Active) -> str:
-    """What a worker does now, such as `"group 1/2 step 1,200/2,000 loss 0.123"`."""
-    group = f"group {active.group + 1}/{active.groups} " if active.groups > 1 else ""
-    loss = "" if active.loss is None else f" loss {active.loss:.4g}"
-    match active.phase:
-        case "train":
-            return f"{group}step {active.step:,}/{active.steps:,}{loss}"
-        case "compile":
-            return f"{group}compiling"
-        case "evaluate":
-            return f"{group}evaluating{loss}"
-        case _:
-            return "starting"
+    def __init__(self, progress: SweepProgress, clock: Callable[[], float] = time.monotonic):
+        self._progress = progress
+        self._clock = clock
+        self._last = clock()
+        self._troubles: list[str] = []
+        self._output: Any = None
+
+    def __enter__(self) -> Self:
+        from IPython.display import HTML, display
+
+        self._output = display(HTML(self._html()), display_id=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._show()
+
+    def update(self, event: Event) -> None:
+        """See `Display`."""
+        self._progress.apply(event)
+        line = trouble_line(event)
+        if line:
+            self._troubles.append(line)
+        if line or self._clock() - self._last >= NOTEBOOK_EVERY:
+            self._last = self._clock()
+            self._show()
+
+    def stopping(self) -> None:
+        """See `Display`; a notebook's interruption is an exception, which ends the display."""
+
+    def _show(self) -> None:
+        from IPython.display import HTML
+
+        self._output.update(HTML(self._html()))
+
+    def _html(self) -> str:
+        console = Console(
+            record=True, file=io.StringIO(), width=110, force_terminal=True, force_jupyter=False
+        )
+        for line in self._troubles[-MOST_TROUBLES:]:
+            console.print(Text(line, style="yellow"))
+        console.print(picture(self._progress))
+        style = "font-family:monospace;line-height:1.25;background:none;margin:0"
+        return console.export_html(inline_styles=True, code_format=f"<pre style='{style}'>{{code}}</pre>")
 
 
 def trouble_line(event: Event) -> str | None:
@@ -229,10 +242,18 @@ def _at_width(width: int | None) -> str:
     return "" if width is None else f" at width {width}"
 
 
+def in_notebook() -> bool:
+    """Whether outputs go to a notebook, or something else that shows HTML."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
 def make_display(progress: SweepProgress, quiet: bool, console: Console) -> Display:
-    """The display that suits the output: none, live, or plain where it is no terminal."""
+    """The display that suits the output: none, a notebook's, live, or plain where it is no terminal."""
     if quiet:
         return Silent()
+    if in_notebook():
+        return NotebookDisplay(progress)
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveDisplay(progress, console)
     return Plain(progress, write=lambda line: console.print(line, soft_wrap=True))

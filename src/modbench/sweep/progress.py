@@ -8,6 +8,7 @@ from math import ceil
 
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import flops, flops_per_step
+from modbench.sweep.describe import describe_cell
 from modbench.sweep.events import (
     Advanced,
     CohortFailed,
@@ -20,6 +21,9 @@ from modbench.sweep.events import (
     Resumed,
     Started,
 )
+from modbench.sweep.pace import EVALUATION, TRAINING, Pace
+from modbench.sweep.plan import Plan
+from modbench.sweep.traces import Trace
 
 WINDOW_SECONDS = 20.0
 """The step rate is a mean over this long."""
@@ -42,6 +46,8 @@ class Active:
         loss: mean training loss of the group, or None.
         since: clock time of the last event.
         compiled: whether the cohort's first program is ready.
+        traced: whether the present group has a trace of its losses.
+        evaluating: seconds of the present group's evaluation.
     """
 
     cohort: PlannedCohort
@@ -54,6 +60,8 @@ class Active:
     loss: float | None = None
     since: float = 0.0
     compiled: bool = False
+    traced: bool = False
+    evaluating: float = 0.0
 
     @property
     def groups(self) -> int:
@@ -61,9 +69,29 @@ class Active:
         return self.group + ceil((len(self.cohort.runs) - self.trained) / self.width)
 
     @property
+    def share(self) -> float:
+        """The part of the cohort's steps that is done, in 0..1."""
+        group = self.step / max(1, self.steps)
+        return (self.trained + group * self.runs) / len(self.cohort.runs)
+
+    @property
     def runs(self) -> int:
         """Runs of the present group; the last one may be smaller than the width."""
         return min(self.width, len(self.cohort.runs) - self.trained)
+
+
+def progress_of(total: int, plan: Plan, workers: int) -> "SweepProgress":
+    """The live state of a sweep that is about to be trained.
+
+    Args:
+        total: runs of the sweep.
+        plan: what is left of it.
+        workers: cohorts that train at once.
+    """
+    recorded = total - plan.missing
+    # A cohort that was planned for a larger sweep is trained whole.
+    total = recorded + sum(len(cohort.runs) for cohort in plan.pending)
+    return SweepProgress(plan.pending, total, recorded, workers)
 
 
 def num_groups(cohort: PlannedCohort) -> int:
@@ -101,13 +129,13 @@ class SweepProgress:
         self.runs_published = 0
         self.runs_failed = 0
         self.elsewhere: set[str] = set()  # cohorts that another command trains
+        self.traces: dict[str, Trace] = {}  # by model, the one that was begun last at the end
         self.troubles: list[GivenBack | CohortFailed] = []
         self._clock = clock
         self._started = clock()
         self._spent: defaultdict[str, float] = defaultdict(float)
-        self._operations = 0.0
+        self._training, self._evaluating = Pace(TRAINING), Pace(EVALUATION)
         self._compilations = 0
-        self._evaluations = 0
         self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])
 
     @property
@@ -133,8 +161,7 @@ class SweepProgress:
             return
         active = self.active.get(event.worker)
         if active is not None:
-            self._spent[active.phase] += now - active.since
-            active.since = now
+            self._pass(active, event, now)
         if isinstance(event, Advanced):
             if active is not None:
                 self._advance(active, event, now)
@@ -160,23 +187,54 @@ class SweepProgress:
             if isinstance(event, CohortFailed):
                 self.unfinished.pop(event.cohort_id, None)
 
+    def _pass(self, active: Active, event: Event, now: float) -> None:
+        """Counts the time since a worker's last event for the phase that it was in."""
+        seconds, active.since = now - active.since, now
+        self._spent[active.phase] += seconds
+        spec = active.cohort.runs[0]
+        if active.phase == "train":
+            self._training.note(spec, seconds)
+        elif active.phase == "evaluate":
+            active.evaluating += seconds
+            over = (
+                event.group != active.group if isinstance(event, Advanced) else isinstance(event, Published)
+            )
+            if over:  # an evaluation that goes on says nothing yet
+                self._evaluating.note(spec, active.evaluating, active.width)
+                active.evaluating = 0.0
+
     def _advance(self, active: Active, event: Advanced, now: float) -> None:
         new_group = event.group != active.group
         before = 0 if new_group else active.step
         if event.phase in ("train", "evaluate") and not active.compiled:
             active.compiled = True
             self._compilations += 1
-        if event.phase == "evaluate" and (new_group or active.phase != "evaluate"):
-            self._evaluations += 1
         steps = max(0, event.step - before)
         if new_group:
+            active.traced = False
             active.trained += active.width * (event.group - active.group)
         active.group, active.phase, active.loss = event.group, event.phase, event.loss
         active.step, active.steps = event.step, event.steps
-        self._operations += steps * active.width * flops_per_step(active.cohort.runs[0])
+        self._trace(active, event)
+        spec = active.cohort.runs[0]
+        self._training.note(spec, work=steps * active.width * flops_per_step(spec))
         self._steps.append((now, self._steps[-1][1] + steps * active.runs))
         while len(self._steps) > 2 and now - self._steps[1][0] > WINDOW_SECONDS:
             self._steps.popleft()
+
+    def _trace(self, active: Active, event: Advanced) -> None:
+        """Notes a loss in the trace of its model, if no other group of that model was begun since."""
+        if event.phase != "train" or event.loss is None:
+            return
+        spec = active.cohort.runs[0]
+        trace = self.traces.get(spec.model.name)
+        if not active.traced:
+            active.traced = True
+            self.traces.pop(spec.model.name, None)
+            trace = Trace(event.cohort_id, event.group, describe_cell(spec), event.loss)
+            self.traces[spec.model.name] = trace
+        if trace and (trace.cohort_id, trace.group) == (event.cohort_id, event.group):
+            trace.add(event.step, event.steps, event.loss)
 
     def steps_per_second(self) -> float:
         """Optimiser steps per second, summed over all runs that train, over the last `WINDOW_SECONDS`."""
@@ -187,17 +245,15 @@ class SweepProgress:
     def seconds_left(self) -> float | None:
         """Expected seconds until everything is trained; None before there is something to go by.
 
-        Training is expected by operations, so that large models count as what they are; compilation by
-        cohorts and evaluation by groups.
+        Training is expected by operations, so that large models count as what they are, at the pace of the like;
+        compilation by cohorts and evaluation by runs.
         """
         if not self.unfinished:
             return 0.0
         training = self._spent["train"]
-        if training < TRUSTED_SECONDS or not self._operations:
+        if training < TRUSTED_SECONDS:
             return None
-        per_operation = training / self._operations
         per_compilation = self._spent["compile"] / max(1, self._compilations)
-        per_evaluation = self._spent["evaluate"] / max(1, self._evaluations)
         at_work = {active.cohort.cohort_id: active for active in self.active.values()}
         left = []
         for identity, cohort in self.unfinished.items():
@@ -206,8 +262,9 @@ class SweepProgress:
             if active is not None:
                 groups, width = active.groups - active.group, active.width
                 step, compiled = active.step, active.compiled
-            operations = width * (groups * flops(cohort.runs[0]) - step * flops_per_step(cohort.runs[0]))
-            seconds = operations * per_operation + groups * per_evaluation
+            spec = cohort.runs[0]
+            operations = width * (groups * flops(spec) - step * flops_per_step(spec))
+            seconds = operations * self._training.of(spec) + groups * width * self._evaluating.of(spec)
             left.append(seconds + (0.0 if compiled else per_compilation))
         # Cohorts are not divided, so the longest one is a bound of its own.
         return max(sum(left) / self.workers, max(left))
