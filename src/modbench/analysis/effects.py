@@ -171,11 +171,11 @@ def _comparable(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     table = runs[[*METRICS, "num_parameters"]].astype(float)
     table["alignment"] /= runs["num_rules"].map(lambda R: random_value("alignment", int(R)))
     table["num_parameters"] = table["num_parameters"].map(np.log2)
-    least = _least(runs, "performance")
+    least = least_error(runs, "performance")
     for name in ("error_id", "error_ood"):
         table[name] = runs[name].astype(float).clip(lower=least).map(np.log2)
     after = curves[curves["step"] > 0].set_index("run_id")
-    least = _least(runs, "curve").set_axis(runs["run_id"])
+    least = least_error(runs, "curve").set_axis(runs["run_id"])
     logs = after["error"].astype(float).clip(lower=least.reindex(after.index)).map(np.log2)
     # A curve that turned NaN has no mean.
     means = logs.groupby("run_id").agg(lambda part: part.mean(skipna=False))
@@ -199,8 +199,13 @@ def _as_in_the_paper(spec: dict) -> bool:
     return not options and model["num_modules"] in (None, spec["task"]["num_rules"])
 
 
-def _least(runs: pd.DataFrame, measurement: Literal["performance", "curve"]) -> pd.Series:
-    """Half a wrong label of those looked at, in %; 0 in regression."""
+def least_error(runs: pd.DataFrame, measurement: Literal["performance", "curve"]) -> pd.Series:
+    """Half a wrong label of those looked at, in %; 0 in regression. What an error of zero counts as in logarithms.
+
+    Args:
+        runs: whose `spec` is a table.
+        measurement: where the labels were looked at: under shifts or along training.
+    """
 
     def least(spec: dict) -> float:
         if spec["task"]["kind"] == "regression":
