@@ -57,6 +57,7 @@ def test_every_block_is_classified():
 @pytest.fixture
 def small_runs(monkeypatch, tmp_path):
     """Makes every run tiny, trains in this process, and forgets routers that a page registers."""
+    from modbench.api import requests
     from modbench.models import routing
     from modbench.sweep import run
     from modbench.sweep.executors import Here
@@ -72,6 +73,7 @@ def small_runs(monkeypatch, tmp_path):
 
     monkeypatch.setattr(RunSpec, "parse", classmethod(parse_small))
     monkeypatch.setattr(run, "make_executor", Here)
+    monkeypatch.setattr(requests, "make_executor", lambda name, workers: Here())
     monkeypatch.chdir(tmp_path)
     registries = (names.GATES, names.SCORES, routing.GATE_CLASSES, routing.SCORE_CLASSES)
     before = [dict(registry) for registry in registries]
@@ -99,8 +101,8 @@ def test_pages_that_train_run_in_small(small_runs):
     assert "gt-modular" in printed["README.md"]
     assert "error_ood" in printed["README.md"]
     assert "inverse_mutual_information" in printed["README.md"]
-    figures = small_runs / "results" / "sparsemax" / "figures"
-    assert {path.name for path in figures.iterdir()} >= {"error.png", "metrics.png"}
+    assert "joint+sparsemax" in printed["README.md"]
+    assert {path.name for path in small_runs.iterdir()} >= {"error.png", "metrics.png", "curves.html"}
     from modbench.store.table import load
 
     assert set(load("results/sparsemax").runs["model"]) == {"modular", "gt-modular", "joint+sparsemax"}

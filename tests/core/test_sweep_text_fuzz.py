@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from modbench.cli.running import default_folder
 from modbench.core.errors import RequestError
 from modbench.core.grid import Sweep, load_sweep, parse_sweep
+from modbench.sweep.run import default_folder
 
 quickly = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -138,12 +138,17 @@ def run(
         bool, typer.Option("--retry-memory", help="Try runs again that did not fit into memory.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write nothing but failures.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write curves for TensorBoard, into DIR/tensorboard.")
+    ] = False,
 ) -> None:
     """Train what is missing of a sweep. Interrupt at will: the same command continues."""
     from modbench.cli.running import keeping, run_and_show
 
     kept = keeping(checkpoint_minutes, keep_params)
-    code = run_and_show(sweep, out, executor, workers, address, overrides or [], quiet, kept, retry_memory)
+    code = run_and_show(
+        sweep, out, executor, workers, address, overrides or [], quiet, kept, retry_memory, tensorboard
+    )
     raise typer.Exit(code)
 
 

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from modbench.cli.console import output
-from modbench.cli.running import default_folder
 from modbench.core.errors import RequestError
 from modbench.core.grid import Sweep, load_sweep
 from modbench.core.task_spec import MhaTask
@@ -23,7 +22,7 @@ from modbench.sweep.describe import describe_bytes, describe_seconds, plural
 from modbench.sweep.executors import make_executor
 from modbench.sweep.plan import Plan, make_plan
 from modbench.sweep.probing import measure
-from modbench.sweep.run import settled
+from modbench.sweep.run import default_folder, settled
 from modbench.sweep.stopping import INTERRUPTED
 
 

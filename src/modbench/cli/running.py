@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,17 +13,13 @@ from modbench.core.grid import Sweep, load_sweep
 from modbench.store.files import Damage
 from modbench.sweep.describe import describe_cell, plural
 from modbench.sweep.display import Display, make_display
-from modbench.sweep.events import CohortFailed
+from modbench.sweep.events import CohortFailed, Event
 from modbench.sweep.executors import Executor, make_executor
 from modbench.sweep.keeping import USUAL, Keeping
-from modbench.sweep.progress import SweepProgress
-from modbench.sweep.run import Outcome, Prepared, outcome, prepare, train
+from modbench.sweep.progress import progress_of
+from modbench.sweep.run import Outcome, Prepared, default_folder, outcome, prepare, train
 from modbench.sweep.stopping import INTERRUPTED, StopRequest
-
-
-def default_folder(sweep: Sweep) -> Path:
-    """Where a sweep's results go unless told otherwise."""
-    return Path("results") / sweep.name
+from modbench.sweep.tensorboard import event_log, require_writer
 
 
 def keeping(checkpoint_minutes: float, params: bool) -> Keeping:
@@ -51,6 +47,7 @@ def run_and_show(
     quiet: bool,
     keeping: Keeping = USUAL,
     retry_memory: bool = False,
+    tensorboard: bool = False,
 ) -> int:
     """Runs a sweep.
 
@@ -64,6 +61,7 @@ def run_and_show(
         quiet: writes failures only.
         keeping: what is kept besides results.
         retry_memory: try runs again that did not fit into memory.
+        tensorboard: also writes logs for TensorBoard, into the folder `tensorboard` of the store.
 
     Returns:
         The exit code: 0 done, 1 runs or cohorts failed, 130 interrupted.
@@ -73,6 +71,8 @@ def run_and_show(
             its plan.
         MachineError: the machine failed us.
     """
+    if tensorboard:
+        require_writer()
     sweep = load_sweep(name, overrides)
     executor = make_executor(executor_name, workers, address)
     folder = out or default_folder(sweep)
@@ -82,7 +82,9 @@ def run_and_show(
         complain(set_aside_line(damage), style="yellow")
     if not quiet:
         console.print(_beginning(sweep, prepared, executor))
-    failures, stopped = _train(sweep, prepared, executor, console, quiet, keeping)
+    logs = folder / "tensorboard" if tensorboard else None
+    with event_log(logs, prepared.store, prepared.plan.pending) as log:
+        failures, stopped = _train(sweep, prepared, executor, console, quiet, keeping, log)
     result = outcome(sweep, prepared.store, failures)
     if stopped and result.missing:
         stored = f"{result.done + len(result.failed):,} of {plural(len(sweep.runs), 'run')} stored"
@@ -94,15 +96,19 @@ def run_and_show(
 
 
 def _train(
-    sweep: Sweep, prepared: Prepared, executor: Executor, console: Console, quiet: bool, keeping: Keeping
+    sweep: Sweep,
+    prepared: Prepared,
+    executor: Executor,
+    console: Console,
+    quiet: bool,
+    keeping: Keeping,
+    log: Callable[[Event], None],
 ) -> tuple[list[CohortFailed], bool]:
     """Trains under a display and signal handlers; says what failed and whether it was stopped."""
     plan = prepared.plan
     if not plan.pending:
         return [], False
-    recorded = len(sweep.runs) - plan.missing
-    total = recorded + sum(len(cohort.runs) for cohort in plan.pending)
-    progress = SweepProgress(plan.pending, total, recorded, executor.workers)
+    progress = progress_of(len(sweep.runs), plan, executor.workers)
     display: Display = make_display(progress, quiet, console)
     with StopRequest(on_leaving=lambda: _restore_cursor(console)) as stop, display:
 
@@ -111,8 +117,12 @@ def _train(
                 display.stopping()
             return stop.requested()
 
+        def tell(event: Event) -> None:
+            display.update(event)
+            log(event)
+
         try:
-            failures = train(prepared, executor, display.update, should_stop, keeping)
+            failures = train(prepared, executor, tell, should_stop, keeping)
         except MachineError as error:
             raise MachineError(f"{error}; nothing is lost, the same command continues") from error
         return failures, stop.requested()

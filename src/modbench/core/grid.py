@@ -31,6 +31,9 @@ LIST_FIELDS = frozenset({"task.rule_probabilities", "evaluation.lengths", "train
 TABLE_FIELDS = frozenset({"model.score_options", "model.gate_options"})
 MOST_RUNS = 1_000_000
 
+Overrides = Sequence[str] | Mapping[str, Any]
+"""Fields that replace those of a sweep, see `load_sweep`."""
+
 
 class Sweep(NamedTuple):
     """A named set of runs.
@@ -56,12 +59,13 @@ def preset_names() -> list[str]:
     )
 
 
-def load_sweep(name: str, overrides: Sequence[str] = ()) -> Sweep:
+def load_sweep(name: str, overrides: Overrides = ()) -> Sweep:
     """Reads a preset or a sweep file.
 
     Args:
         name: a preset's name, or a path that ends in `.toml`.
-        overrides: `field=value` texts that replace a field in every grid, such as `train.steps=2000`.
+        overrides: fields that are replaced in every grid: `field=value` texts, such as `train.steps=2000`, or a
+            table of them.
 
     Raises:
         RequestError: there is no such preset or file, it is no TOML, or it describes no valid sweep.
@@ -86,9 +90,7 @@ def load_sweep(name: str, overrides: Sequence[str] = ()) -> Sweep:
     return parse_sweep(table, overrides, default_name=Path(name).stem)
 
 
-def parse_sweep(
-    table: Mapping[str, Any], overrides: Sequence[str] = (), default_name: str = "sweep"
-) -> Sweep:
+def parse_sweep(table: Mapping[str, Any], overrides: Overrides = (), default_name: str = "sweep") -> Sweep:
     """Expands a sweep's tables into runs.
 
     Args:
@@ -111,7 +113,8 @@ def parse_sweep(
     grids = table.get("grid")
     if not isinstance(grids, list) or not grids or not all(isinstance(grid, Mapping) for grid in grids):
         raise RequestError("a sweep must have at least one [[grid]] table")
-    replaced = [_override(text) for text in overrides]
+    given = _flatten(overrides) if isinstance(overrides, Mapping) else map(_override, overrides)
+    replaced = list(given)
     flat_grids = []
     for grid in grids:
         flat = dict(_flatten(grid))

@@ -89,7 +89,7 @@ def save_figures(
     shown: dict[str, FigureData] = {}
     left_out: dict[str, str] = {}
     for name in names:
-        found = _numbers(FIGURES[name], tables, planned, checkpoint)
+        found = numbers_of(FIGURES[name], tables, planned, checkpoint)
         if isinstance(found, FigureData):
             shown[name] = found
         elif only is None:
@@ -121,8 +121,15 @@ def save_figures(
     return Saved(paths, left_out)
 
 
-def _numbers(card: FigureCard, tables: Tables, planned: pd.DataFrame, checkpoint: str) -> FigureData | Need:
-    """What a figure shows, or what the store lacks for it to show anything."""
+def numbers_of(card: FigureCard, tables: Tables, planned: pd.DataFrame, checkpoint: str) -> FigureData | Need:
+    """What a figure shows, or what the store lacks for it to show anything.
+
+    Args:
+        card: of the figure.
+        tables: with settings.
+        planned: their runs, see `modbench.analysis.summary.planned_runs`.
+        checkpoint: `"last"` or `"best"`.
+    """
     if not card.at_checkpoint and checkpoint != "last":
         return Need("no checkpoint: it shows the training itself. Leave --checkpoint out", None)
     if need := card.lack(planned):

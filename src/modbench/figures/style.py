@@ -5,6 +5,7 @@ routing blue. Markers are the second channel. Every colour has a name in `COLOUR
 replace it by its own for dark screens.
 """
 
+import io
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -158,6 +159,8 @@ PAPERS: dict[str, Paper] = {
     )
 }  # fmt: skip
 """Styles by name; other figures are for the screen."""
+SHOWN_DPI = 96
+"""Pixels per inch in a notebook."""
 _paper: ContextVar[Paper | None] = ContextVar("paper", default=None)
 
 
@@ -177,6 +180,18 @@ def look() -> Iterator[None]:
     paper = _paper.get()
     with mpl.rc_context({**mpl.rcParamsDefault, **RC, **(paper.rc if paper else {})}):
         yield
+
+
+class _Drawn(Figure):
+    """A figure that a notebook shows by itself: it belongs to no window, which pyplot's figures do."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """The picture at twice the resolution it is shown in."""
+        content = io.BytesIO()
+        with look():
+            self.savefig(content, format="png", dpi=2 * SHOWN_DPI)
+        width, height = self.get_size_inches() * SHOWN_DPI
+        return content.getvalue(), {"width": round(width), "height": round(height)}
 
 
 class Margins(NamedTuple):
@@ -232,7 +247,7 @@ def frame(
     above = 0.34 * bool(title) + 0.22 * ceil(len(legend) / per_line) + 0.08 * bool(legend)
     below = 0.15 * len(lines) + 0.1 * bool(lines)
     height = ceil(count / columns) * panel[1] + above + below
-    figure = Figure(figsize=(width, height))
+    figure = _Drawn(figsize=(width, height))
     FigureCanvasAgg(figure)
     if title:
         figure.text(0.1 / width, 1 - 0.1 / height, title, va="top", fontsize=11.5, fontweight="bold")

@@ -54,6 +54,11 @@ class Outcome:
     cohorts_failed: list[CohortFailed] = field(default_factory=list)
 
 
+def default_folder(sweep: Sweep) -> Path:
+    """Where a sweep's results go unless told otherwise."""
+    return Path("results") / sweep.name
+
+
 def prepare(
     sweep: Sweep, folder: str | Path, memory: float | None = None, retry_memory: bool = False
 ) -> Prepared:

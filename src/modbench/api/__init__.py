@@ -1,0 +1,1 @@
+"""What `import modbench as mb` offers; see `docs/python.md`."""
