@@ -23,7 +23,7 @@ RUNS = [
     tiny(steps=24, seed=seed, train={"learning_rate": rate})
     for seed, rate in enumerate([1e-2, 1e-2, 1e-2, 1e30])
 ]
-"""The shapes of test_checkpoints: what was compiled there is found in the cache. The last one diverges."""
+"""The shapes of test_cohort_checkpoints: what was compiled there is found in the cache. The last one diverges."""
 
 
 @pytest.fixture(scope="module")

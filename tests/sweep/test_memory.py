@@ -180,7 +180,7 @@ def test_under_a_real_limit_a_wide_cohort_trains_narrower_with_the_numbers_of_th
     fields = {"train": {"batch_size": 400_000, "steps": 1}, "evaluation": {"curve_batches": 1}}
     runs = [tiny(seed=seed, encoder_width=8, **fields) for seed in range(2)]
     events, found = train(tmp_path / "limited", Processes(1, share=share), runs, 2)
-    assert found["status"].tolist() == ["done", "done"]
+    assert found["status"].tolist() == ["done", "done"], found["reason"].tolist()
     assert found["width"].tolist() == [1, 1]
     assert any(isinstance(event, Narrowed | GivenBack) for event in events)
     _, alike = train(tmp_path / "free", Processes(1), runs, 1)
