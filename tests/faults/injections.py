@@ -185,9 +185,8 @@ def _goes_on(trial: Trial) -> None:
     """Has a command go on; one that begins again where there is an intact checkpoint has lost something."""
     resumed = trial.folder / RESUMED
     resumed.unlink(missing_ok=True)
-    published = len(trial.published())
     driver = trial.start(group="lasting")
-    trial.wait_until(lambda: len(trial.published()) > published)
+    trial.wait_until(resumed.exists)
     driver.signal(signal.SIGTERM)
     driver.process.wait(ENDS)
     if not resumed.exists():

@@ -172,6 +172,7 @@ def test_how_a_death_is_read(monkeypatch):
     assert not died_of_memory(1, 4)
     assert not died_of_memory(-signal.SIGTERM, 4)
     assert is_out_of_memory(MemoryError("std::bad_alloc"))
+    assert is_out_of_memory(RuntimeError("INTERNAL: YNNPACK operation failed"))
     assert not is_out_of_memory(ValueError("no such luck"))
 
 

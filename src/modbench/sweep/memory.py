@@ -104,9 +104,13 @@ def limit_own_data(share: int | None) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
 
+_XLA_SIGNS = ("RESOURCE_EXHAUSTED", "YNNPACK operation failed")
+"""The second is all that its CPU kernels say when they get no memory for what they need between."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out: Python's and NumPy's, or XLA's, on the host or a device."""
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _XLA_SIGNS)
 
 
 def kernel_kills(root: Path = Path("/")) -> int | None:
