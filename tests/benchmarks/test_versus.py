@@ -28,6 +28,12 @@ contest, crew, results, shapes, command, worker = (
 )
 
 
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    """Made-up workers have no threads that spin."""
+    monkeypatch.setattr(crew, "PAUSE_SECONDS", 0.0)
+
+
 class Fake:
     """A worker whose steps take the seconds that it is told; `log` is what all workers of a test were asked."""
 
