@@ -129,8 +129,8 @@ def planned_runs(tables: Tables, checkpoint: str = "last") -> pd.DataFrame:
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """The groups of a table that agree on some columns, with what they agree on."""
-    for key, group in frame.groupby(list(by), dropna=False, sort=False):
-        yield dict(zip(by, key, strict=True)), group
+    for key, places in _places(frame, by):
+        yield key, frame.iloc[places]
 
 
 def _places(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
