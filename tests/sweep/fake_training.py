@@ -163,6 +163,19 @@ def starved_later(
     return quick(specs, width, report, should_stop, keeper)
 
 
+_REFUSED: set[int] = set()
+
+
+def starved_once(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
+) -> list[RunResult] | None:
+    """Every run is refused memory the first time that this process trains it."""
+    if specs[0].seed not in _REFUSED:
+        _REFUSED.add(specs[0].seed)
+        raise MemoryError("Unable to allocate 320. KiB")
+    return quick(specs, width, report, should_stop, keeper)
+
+
 def aborts(
     specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
 ) -> list[RunResult] | None:

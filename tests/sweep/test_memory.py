@@ -92,6 +92,14 @@ def test_a_run_that_does_not_fit_alone_is_recorded_as_failed_with_the_reason(tmp
     assert load(tmp_path / "store").curves.empty
 
 
+def test_a_run_alone_is_tried_twice_before_it_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(fake_training, "_REFUSED", set())
+    events, runs = train(tmp_path / "store", Here(fake_training.starved_once), seeds(3), 1)
+    narrowed = [event for event in events if isinstance(event, Narrowed)]
+    assert [(event.group, event.width) for event in narrowed] == [(0, 1), (1, 1), (2, 1)]
+    assert set(runs["status"]) == {"done"}
+
+
 def test_what_did_not_fit_is_tried_again_where_there_is_clearly_more_memory(tmp_path, monkeypatch):
     folder, table = tmp_path / "store", sweep(["modular"], [2], [0, 1])
     monkeypatch.setattr(memory, "accelerated", lambda: False)

@@ -103,7 +103,7 @@ class Trainer:
 
         What an earlier command left of it is used: the results of finished groups, and the state of the one that was
         training. A group that does not fit into memory starts again at half the width, which the cohort then keeps;
-        at a width of 1 its run is recorded as failed.
+        at a width of 1 it starts again once, and if that is in vain its run is recorded as failed.
 
         Args:
             cohort: what to train.
@@ -155,6 +155,7 @@ class Trainer:
         if records:
             width = min(width, records[-1].runs[0]["width"])
             self._tell_resumed(cohort, len(records), sum(len(record.runs) for record in records), width, 0)
+        tried_alone = None
         while (done := sum(len(record.runs) for record in records)) < len(cohort.runs):
             group = len(records)
             width = keeper.width(done, width)
@@ -171,8 +172,10 @@ class Trainer:
             if isinstance(outcome, _NoRoom):
                 _forget_programs()
                 keeper.forget_states()
-                if width > 1:
-                    width //= 2
+                # At a width of 1 once more: what was still held of the groups before may have been in the way.
+                if width > 1 or tried_alone != group:
+                    tried_alone = group if width == 1 else None
+                    width = max(1, width // 2)
                     self.emit(Narrowed(self.worker, cohort.cohort_id, group, width, outcome.reason))
                     continue
                 outcome = [_untrained(spec, f"{NO_ROOM} at width 1: {outcome.reason}") for spec in specs]
