@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--torch-python", metavar="PYTHON", default=sys.executable,
         help="interpreter that has PyTorch and NumPy [default: this one]")  # fmt: skip
+    add("--no-stacked", action="store_true", help="leave stacked PyTorch out, for half of the time")
     which = made.add_argument_group("shapes")
     choice = which.add_mutually_exclusive_group()
     choice.add_argument("--targets", action="store_true", help="the nine shapes that have targets")
@@ -110,6 +111,7 @@ def checked(given: argparse.Namespace) -> Settings:
     return Settings(
         original=given.original and str(Path(given.original).absolute()),
         torch_python=given.torch_python,
+        stacked=not given.no_stacked,
         cores=given.cores,
         slice_seconds=given.slice,
         shape_seconds=given.seconds,

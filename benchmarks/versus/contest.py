@@ -32,6 +32,7 @@ class Settings:
     Attributes:
         original: path of a checkout; None leaves the original out.
         torch_python: interpreter that has PyTorch; None leaves both out that need it.
+        stacked: whether stacked PyTorch takes part, whose stacks take half of the time to try.
         cores: that may be used, which is also the number of processes side by side.
         slice_seconds: aimed length of a slice.
         shape_seconds: aimed time of all rounds of a shape.
@@ -42,6 +43,7 @@ class Settings:
 
     original: str | None
     torch_python: str | None
+    stacked: bool
     cores: int
     slice_seconds: float
     shape_seconds: float
@@ -129,7 +131,7 @@ class _Line:
         found = {"modbench": [self._ours()]}
         if self.settings.torch_python is not None and self.settings.original is not None:
             found |= self._original(self.settings.torch_python, self.settings.original)
-        if self.settings.torch_python is not None:
+        if self.settings.torch_python is not None and self.settings.stacked:
             found["stacked"] = self._stacked(self.settings.torch_python)
         return found
 

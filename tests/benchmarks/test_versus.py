@@ -79,7 +79,7 @@ def launcher(log, paces, fails=lambda command, runs: None, failing="nobody", **p
     return launch
 
 
-SETTINGS = contest.Settings("checkout", "torch-python", 2, 1.0, 1.0, 3, 4, lambda: 1000)
+SETTINGS = contest.Settings("checkout", "torch-python", True, 2, 1.0, 1.0, 3, 4, lambda: 1000)
 SHAPE = shapes.Shape("mlp", 32)
 
 
@@ -207,12 +207,21 @@ def test_one_that_fails_on_the_way_leaves_its_numbers():
 
     fails.count = 0
     log = []
-    settings = contest.Settings(None, "torch-python", 1, 1.0, 1.0, 3, 4, lambda: 1000)
+    settings = contest.Settings(None, "torch-python", True, 1, 1.0, 1.0, 3, 4, lambda: 1000)
     found = contest.contest(SHAPE, settings, launcher(log, paces(), fails, "modbench"), lambda text: None)
     assert found["modbench"][0].failure == "killed"
     assert len(found["modbench"][0].ms) == 2
     assert len(found["stacked"][0].ms) == 3
     assert "original" not in found
+
+
+def test_stacked_pytorch_can_be_left_out():
+    log = []
+    settings = dataclasses.replace(SETTINGS, stacked=False)
+    found = contest.contest(SHAPE, settings, launcher(log, paces()), lambda text: None)
+    assert set(found) == {"modbench", "original", "at once"}
+    assert not any(name == "stacked" for name, _ in log)
+    assert results.cells(results.result(SHAPE, found))[-2:] == ["", ""]
 
 
 def test_every_worker_is_closed():
