@@ -1,6 +1,7 @@
 """Settings of the whole test suite: JAX is set up as it is in a worker."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,18 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("MODBENCH_CACHE", str(ROOT / ".pytest_cache" / "modbench"))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.update(worker_variables())
+
+from compiling import quick_programs  # noqa: E402 - imports JAX, which reads the environment
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiling(request: pytest.FixtureRequest) -> Iterator[None]:
+    """See `compiling`."""
+    if request.node.get_closest_marker("released_programs"):
+        yield
+    else:
+        with quick_programs():
+            yield
 
 
 @pytest.fixture(scope="session")

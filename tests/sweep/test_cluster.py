@@ -31,6 +31,9 @@ from tiny_runs import EVALUATION
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
 
+pytestmark = pytest.mark.released_programs
+
+
 @pytest.fixture(scope="module")
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file that stands in for training may write to, see `uneven.MEMORY`."""

@@ -28,6 +28,8 @@ from modbench.sweep.run import train as run_train
 from modbench.sweep.width import choose_width
 from tiny_runs import tiny
 
+pytestmark = pytest.mark.released_programs
+
 GIB = 2**30
 
 

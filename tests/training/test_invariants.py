@@ -11,6 +11,8 @@ from modbench.evaluation.group import Progress, Stopped, run_group
 from modbench.training.cohort import CohortProgram, replica
 from tiny_runs import tiny
 
+pytestmark = pytest.mark.released_programs
+
 ARCHITECTURES = ["mlp", "mha", "rnn"]
 
 
