@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import synthetic_results
@@ -151,11 +152,11 @@ def test_early_settings_do_not_touch_the_verdict_on_the_others(tmp_path):
     tables = synthetic_results.tables(tmp_path / "store", runs, points=3)
     upside_down = {model: (lambda x, gap=gap: -gap(x)) for model, gap in TRUE["gap"].items()}
     true, false = world(tables), world(tables, gap=upside_down)
-    mixed = replace(
-        tables,
-        runs=true.runs.where(true.runs["architecture"] == "mlp", false.runs),
-        curves=true.curves.where(true.curves["architecture"] == "mlp", false.curves),
+    runs, curves = (
+        pd.concat([ours[ours["architecture"] == "mlp"], others[others["architecture"] != "mlp"]]).sort_index()
+        for ours, others in ((true.runs, false.runs), (true.curves, false.curves))
     )
+    mixed = replace(tables, runs=runs, curves=curves)
     alone = claims(only(mixed, lambda frame: frame["architecture"] == "mlp"))
     for claim, expected in zip(claims(mixed), alone, strict=True):
         assert claim.verdict == expected.verdict == "supported"

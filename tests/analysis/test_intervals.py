@@ -224,3 +224,25 @@ def test_a_single_outcome_has_no_interval():
     interval = probability_interval([1.0], [0], [0])
     assert interval.estimate == 1
     assert np.isnan(interval.low)
+
+
+def test_very_many_quantities_have_the_intervals_that_each_has_alone():
+    values = np.random.default_rng(5).lognormal(size=(9, 2500))
+    values[2, ::3] = np.nan
+    task_seeds, seeds = np.divmod(np.arange(9), 3)
+    together = crossed_interval(values, task_seeds, seeds)
+    for k in (0, 1, 999, 1000, 2499):
+        alone = crossed_interval(values[:, k], task_seeds, seeds)
+        for name, found in alone._asdict().items():
+            np.testing.assert_allclose(getattr(together, name)[k], found, rtol=1e-12)
+
+
+def test_questions_with_the_same_answers_have_the_same_interval():
+    outcomes = np.random.default_rng(6).integers(0, 2, size=(9, 3))[:, [0, 1, 0, 2, 1]]
+    task_seeds, seeds = np.divmod(np.arange(9), 3)
+    together = probability_interval(outcomes, task_seeds, seeds)
+    for k, answers in enumerate(outcomes.T):
+        alone = probability_interval(answers, task_seeds, seeds)
+        assert alone.low.shape == ()
+        for name, found in alone._asdict().items():
+            np.testing.assert_allclose(getattr(together, name)[k], found, rtol=1e-12)

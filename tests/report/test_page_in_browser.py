@@ -106,6 +106,19 @@ def test_what_another_architecture_lacks_cannot_be_chosen_and_lengths_can(seen):
     assert page.locator(".score:visible h3").all_inner_texts() == ["RNN · regression, 2 rules"]
 
 
+def test_the_last_of_two_quick_choices_is_shown(seen):
+    seen.page.evaluate("""() => {
+      for (const value of ["RNN", "MLP", "RNN"]) {
+        const input = document.querySelector(`#choose input[name="family"][value="${value}"]`);
+        input.checked = true;
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+      }
+    }""")
+    page = seen.settled()
+    assert page.locator(".score:visible h3").all_inner_texts() == ["RNN · regression, 2 rules"]
+    assert marks(page, "length", 1.0)
+
+
 def test_the_checkpoint_can_be_chosen(chromium, tmp_path):
     tables = synthetic_results.tables(tmp_path / "store", synthetic_results.specs(rules=(2,)), points=3)
     runs = tables.runs.copy()
@@ -260,7 +273,7 @@ def test_stores_with_little_or_odd_content(chromium, tmp_path, case):
     if case == "markup":
         renamed = {
             part: getattr(tables, part).assign(
-                model=getattr(tables, part)["model"].replace({"modular-op": MARKUP})
+                model=getattr(tables, part)["model"].astype(str).replace({"modular-op": MARKUP})
             )
             for part in ("runs", "curves", "performance", "activations", "missing")
         }

@@ -157,7 +157,7 @@ def test_names_with_markup_are_text(tables, tmp_path):
     swap = {"modular-op": name}
 
     def renamed(table):
-        return table.assign(model=table["model"].replace(swap))
+        return table.assign(model=table["model"].astype(str).replace(swap))
 
     odd = replace(tables, **{part: renamed(getattr(tables, part)) for part in (
         "runs", "curves", "performance", "activations", "missing")})  # fmt: skip
@@ -315,7 +315,7 @@ def test_a_store_from_before_routing_was_recorded_along_training_says_so_and_has
 def test_a_page_with_no_room_for_all_films_shows_the_first_run_of_each_kind(tables, monkeypatch):
     shots = with_settings(tables).snapshots
     assert len(shown_films(shots)) == len(shots)
-    wide = shots.assign(encoder_width=64, run_id=shots["run_id"] + "w")
+    wide = shots.assign(encoder_width=64, run_id=shots["run_id"].astype(str) + "w")
     both = pd.concat([wide, shots])
     for room, widths in ((len(both) * 8, {32, 64}), (1, {32})):
         monkeypatch.setattr("modbench.report.films.ROOM", room)

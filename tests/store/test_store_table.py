@@ -87,6 +87,17 @@ def test_curves_performance_and_activations_carry_the_columns_of_their_run(store
         np.testing.assert_array_equal(matrix, np.reshape(row["matrix"], (3, 3)))
 
 
+def test_texts_of_long_tables_are_categories_in_the_order_of_the_alphabet(store):
+    fill(store, [cohort("mha"), cohort("mha", "monolithic")])
+    tables = load(store.folder)
+    for frame in (tables.curves, tables.snapshots, tables.performance, tables.activations):
+        for name in ("run_id", "status", "model"):
+            assert isinstance(frame[name].dtype, pd.CategoricalDtype)
+            assert frame[name].cat.categories.is_monotonic_increasing
+    assert list(tables.curves["model"].cat.categories) == ["modular", "monolithic"]
+    assert list(tables.curves["run_id"].cat.categories) == sorted(set(tables.runs["run_id"]))
+
+
 def test_matrices_along_training_come_back_to_a_byte(store):
     planned = cohort(rules=3)
     fill(store, [planned, cohort(model="monolithic")])

@@ -174,11 +174,12 @@ def _comparable(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     least = least_error(runs, "performance")
     for name in ("error_id", "error_ood"):
         table[name] = runs[name].astype(float).clip(lower=least).map(np.log2)
-    after = curves[curves["step"] > 0].set_index("run_id")
-    least = least_error(runs, "curve").set_axis(runs["run_id"])
-    logs = after["error"].astype(float).clip(lower=least.reindex(after.index)).map(np.log2)
+    after = curves.loc[curves["step"] > 0, ["run_id", "step", "steps", "error", "loss"]]
+    least = after["run_id"].map(least_error(runs, "curve").set_axis(runs["run_id"])).astype(float)
+    with np.errstate(divide="ignore"):
+        logs = np.log2(after["error"].astype(float).clip(lower=least).to_numpy())
     # A curve that turned NaN has no mean.
-    means = logs.groupby("run_id").agg(lambda part: part.mean(skipna=False))
+    means = after[["run_id"]].assign(log=logs).groupby("run_id")["log"].mean(skipna=False)
     table["error_training"] = runs["run_id"].map(means)
     table["loss_change"] = runs["run_id"].map(_loss_change(after))
     table = table.astype(float).replace([np.inf, -np.inf], np.nan)[runs["state"] == "done"]
@@ -188,7 +189,7 @@ def _comparable(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 def _loss_change(curves: pd.DataFrame) -> pd.Series:
     """By run: log2 of the mean loss over the last third of the curve over that of the middle third."""
     third = -(-3 * curves["step"] // curves["steps"])
-    means = curves["loss"].groupby([curves.index, third]).mean().unstack().reindex(columns=[2, 3])
+    means = curves["loss"].groupby([curves["run_id"], third]).mean().unstack().reindex(columns=[2, 3])
     logs = means.map(np.log2)
     return logs[3] - logs[2]
 

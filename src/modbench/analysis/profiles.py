@@ -49,7 +49,9 @@ def performance_profiles(
     planned = planned_runs(with_settings(tables), checkpoint)
     tried = planned[planned["state"] != "missing"]
     error = tried[quantity].astype(float)
-    tried = tried.assign(error=error.where((tried["state"] == "done") & np.isfinite(error), np.inf))
+    tried = tried[[*by, "task_seed", "seed"]].assign(
+        error=error.where((tried["state"] == "done") & np.isfinite(error), np.inf)
+    )
     rows = []
     for of_setting, part in groups(tried, ["setting"]):
         asked = (

@@ -137,7 +137,14 @@ def _flatten(table: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any
 
 
 def _labelled(part: pd.DataFrame, setting: pd.Series, model: pd.Series) -> pd.DataFrame:
-    return part.assign(setting=part["run_id"].map(setting), model=part["run_id"].map(model))
+    if not isinstance(part["run_id"].dtype, pd.CategoricalDtype):
+        return part.assign(setting=part["run_id"].map(setting), model=part["run_id"].map(model))
+    ids = part["run_id"].cat
+    places = setting.index.get_indexer(ids.categories)[ids.codes]
+    return part.assign(**{
+        name: labels.astype("category").array.take(places)
+        for name, labels in (("setting", setting), ("model", model))
+    })  # fmt: skip
 
 
 def _whole(value: Any) -> Any:

@@ -29,15 +29,16 @@ def errors_along(runs: pd.DataFrame, by: Sequence[str], along: str) -> pd.DataFr
     # A store's curves are its longest table: only what is needed is cut into groups, and runs go by numbers.
     needed = runs[[*by, along, "task_seed", "seed", "error"]].assign(run=pd.factorize(runs["run_id"])[0])
     for key, group in groups(needed, by):
-        table = group.pivot(index="run", columns=along, values="error")
-        of_run = group.drop_duplicates("run").set_index("run").loc[table.index]
+        places, column = np.unique(group[along].to_numpy(), return_inverse=True)
+        _, first, row = np.unique(group["run"].to_numpy(), return_index=True, return_inverse=True)
+        table = np.full((len(first), len(places)), np.nan)
+        table[row, column] = group["error"].to_numpy()
         highest = 100.0 if key["kind"] == "classification" else np.inf
-        interval = crossed_interval(
-            table.to_numpy(), of_run["task_seed"], of_run["seed"], bounds=(0.0, highest)
-        )
+        task_seed, seed = (group[name].to_numpy()[first] for name in ("task_seed", "seed"))
+        interval = crossed_interval(table, task_seed, seed, bounds=(0.0, highest))
         parts.append(
             pd.DataFrame({
-                **key, along: table.columns, "mean": interval.estimate, "low": interval.low, "high": interval.high,
+                **key, along: places, "mean": interval.estimate, "low": interval.low, "high": interval.high,
                 "num_runs": interval.num_runs,
             })
         )  # fmt: skip

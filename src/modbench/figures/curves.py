@@ -34,8 +34,9 @@ def prepare_curves(tables: Tables) -> FigureData:
         Columns `setting`, `kind`, `num_rules`, `model`, `step`, `mean`, `low`, `high`, `num_runs`.
     """
     tables = with_settings(tables)
-    done = tables.curves[tables.curves["status"] == "done"]
-    return FigureData.of(tables, errors_along(done, ["kind", *GROUP], "step"), checkpoint=None)
+    by, values = ["kind", *GROUP], ["run_id", "task_seed", "seed", "step", "error"]
+    done = tables.curves.loc[tables.curves["status"] == "done", [*by, *values]]
+    return FigureData.of(tables, errors_along(done, by, "step"), checkpoint=None)
 
 
 def draw_curves(data: FigureData, *, compact: bool = False) -> Figure:

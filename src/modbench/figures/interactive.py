@@ -132,7 +132,7 @@ def matrices_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
     order = {model: place for place, model in enumerate(models_in_order(found["model"]))}
     found = found.sort_values(
         ["setting", "num_rules", "model", "task_seed", "seed", "encoder_width"],
-        key=lambda column: column.map(order) if column.name == "model" else column,
+        key=lambda column: column.map(order).astype(int) if column.name == "model" else column,
     )
     parts, labels = [], []
     several = found["setting"].nunique() > 1

@@ -125,14 +125,15 @@ def draw_models(
         styles: of the models.
         models: in the order in which they lie side by side.
     """
-    random = rows[rows["model"] == RANDOM].sort_values(along.column)
+    rows = rows[["model", "mean", "low", "high", along.column]].sort_values(along.column, kind="stable")
+    random = rows[rows["model"] == RANDOM]
     dotted = {"color": COLOURS["ink"], "linestyle": ":", "linewidth": 1.3, "zorder": 1}
     if random[along.column].nunique() > 1:
         axes.plot(random[along.column].to_numpy(float), random["mean"].to_numpy(float), **dotted)
     elif len(random):
         axes.axhline(float(random["mean"].iloc[0]), **dotted)
     for position, model in enumerate(models):
-        of_model = rows[rows["model"] == model].sort_values(along.column)
+        of_model = rows[rows["model"] == model]
         x = of_model[along.column].to_numpy(float) * dodge(position, len(models), along.apart)
         points(axes, x, of_model, styles[model])
 

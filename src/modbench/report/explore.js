@@ -24,6 +24,15 @@ const at_ = (value) => value.toLocaleString("en");
 const randomly = (which, R) =>
   store.random.find((row) => row[0] === chosen.setting && row[1] === R && row[2] === which)?.[3] ?? null;
 
+/** A row for each evaluation, of rows with lists over them. `key` is how many numbers come before the counts. */
+function stepwise(rows, key, unit) {
+  const at = (list, place) => (list[place] === null ? null : list[place] / unit);
+  return rows.flatMap((row) => {
+    const counts = row.slice(key, key + 3), lists = row.slice(key + 3);
+    return numbers().steps.map((step, place) => [...row.slice(0, 3), step, ...lists.map((list) => at(list, place)), ...counts]);
+  }).filter((row) => row[4] !== null);
+}
+
 /** What a slot shows: its rows, whether it is a metric, the chart's name, and what is along x. */
 function content(slot) {
   const data = numbers();
@@ -55,17 +64,14 @@ function content(slot) {
   }
   if (along === "course") {
     const kept = data.courses.filter((row) => row[1] === chosen.rules && row[2] === chosen.capacity && row[3] === which);
-    const share = (thousandths) => (thousandths === null ? null : thousandths / 1000);
-    const rows = kept.flatMap(([model, R, capacity, , runs, tasks, seeds, ...numbers]) => data.steps
-      .map((step, place) => [model, R, capacity, step, ...numbers.map((list) => share(list[place])), runs, tasks, seeds])
-      .filter((row) => row[4] !== null));
+    const rows = stepwise(kept, 4, 1000);
     const shown = means(rows, 4, 3, true);
     for (const row of shown) row.random = randomly(store.courses[which].random, chosen.rules);
     return { rows: shown, metric, chart: "courses", words: "step" };
   }
   if (along === "steps") {
     const rows = data.curves.filter((row) => row[1] === which && row[2] === chosen.capacity);
-    return { rows: means(rows, 4, 3, false), metric, chart: "curves", words: "step", absent: !data.rules.includes(which) };
+    return { rows: means(stepwise(rows, 3, 1), 4, 3, false), metric, chart: "curves", words: "step", absent: !data.rules.includes(which) };
   }
   return { rows: single(which, metric), metric, chart: "runs", words: "model" };
 }

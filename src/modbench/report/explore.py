@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -128,6 +129,13 @@ def json_script(identity: str, content: Any) -> Markup:
     """A script element that holds JSON; nothing in it can end the element."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return Markup('<script type="application/json" id="{}">{}</script>').format(identity, Markup(text))
+
+
+def packed_script(identity: str, content: Any) -> Markup:
+    """A script element that holds JSON compressed by deflate (zlib's format), in base64: a third as long."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    packed = base64.b64encode(zlib.compress(text.encode("utf-8"))).decode("ascii")
+    return Markup('<script type="text/plain" id="{}">{}</script>').format(identity, packed)
 
 
 @cache

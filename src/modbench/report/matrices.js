@@ -26,13 +26,6 @@ async function matrices() {
   return unpacked.get(setting);
 }
 
-/** The bytes of a text that Python has packed. */
-async function inflated(packed) {
-  const letters = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([letters]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
 function paint(canvas, { R, M, entries }) {
   canvas.width = M;
   canvas.height = R;

@@ -40,11 +40,11 @@ class Numbers:
         averages: model, number of rules, capacity, checkpoint, position of the quantity in `SHOWN`, then `MEAN`.
         lengths: model, number of rules, capacity, checkpoint, scale of the inputs, test length, then `MEAN`; only
             where there is more than one length.
-        curves: model, number of rules, capacity, step, then `MEAN`.
-        courses: the metrics of routing along training: model, number of rules, capacity, position of the metric in
-            `CURVE_METRICS`, runs, task seeds, seeds, then lists over `steps` of mean, low and high, in
-            thousandths, which are the shorter texts; no row where nothing was recorded.
-        steps: of `courses`.
+        curves: model, number of rules, capacity, runs, task seeds, seeds, then lists over `steps` of mean, low and
+            high, None where there is none.
+        courses: the metrics of routing along training: as `curves` with the position of the metric in `CURVE_METRICS`
+            behind the capacity, in thousandths, which are the shorter texts; no row where nothing was recorded.
+        steps: of `curves` and `courses`.
         runs: model, number of rules, capacity, task seed, seed, number of modules in `matrices` (0 without), and
             per checkpoint the list of its values in the order of `SHOWN`, None where there is none.
         matrices: the activation matrices of `runs`, in their order; see `modbench.report.matrices`.
@@ -71,9 +71,24 @@ def numbers(tables: Tables, checkpoint: str = "last") -> Iterator[tuple[str, Num
     """
     planned = planned_runs(tables)
     models = {model: position for position, model in enumerate(models_in_order(planned["model"]))}
+    along = [
+        "setting",
+        "run_id",
+        "model",
+        "num_rules",
+        "encoder_width",
+        *DESIGN,
+        "step",
+        "error",
+        *CURVE_METRICS,
+    ]
     runs, shifts, curves = (
-        _coded(frame[frame["status"] == "done"], models)
-        for frame in (tables.runs, tables.performance, tables.curves)
+        _coded(frame.loc[frame["status"] == "done", columns], models)
+        for frame, columns in (
+            (tables.runs, slice(None)),
+            (tables.performance, slice(None)),
+            (tables.curves, along),
+        )
     )
     planned = _coded(planned, models)
     kept = tables.activations[tables.activations["checkpoint"] == checkpoint]
@@ -96,20 +111,20 @@ def _of_setting(
 ) -> Numbers:
     highest = 100.0 if (planned["kind"] == "classification").all() else np.inf
     base = ["model", "num_rules"]
-    values = runs.melt([*base, "encoder_width", *DESIGN, "checkpoint"], list(SHOWN), "quantity", "value")
-    values["quantity"] = values["quantity"].map({name: rank for rank, name in enumerate(SHOWN)})
-    shifts = shifts.rename(columns={"error": "value"})
+    tops = {name: min(highest, QUANTITIES[name].high or np.inf) for name in SHOWN}
     if shifts["length"].nunique() < 2:
         shifts = shifts.iloc[:0]
     runs = runs.sort_values(["model", "num_rules", "encoder_width", *DESIGN, "checkpoint"])
     ids = runs["run_id"].unique().tolist()
-    courses, steps = _courses(curves, base)
+    steps = sorted(int(step) for step in curves["step"].unique())
+    learning = averages(curves, [*base, "step"], {"error": highest})
+    routing = averages(curves, [*base, "step"], dict.fromkeys(CURVE_METRICS, 1.0))
     return Numbers(
         counts=_counts(planned, base),
-        averages=averages(values, [*base, "checkpoint", "quantity"], highest),
-        lengths=averages(shifts, [*base, "checkpoint", "scale", "length"], highest),
-        curves=averages(curves.rename(columns={"error": "value"}), [*base, "step"], highest),
-        courses=courses,
+        averages=averages(runs, [*base, "checkpoint"], tops),
+        lengths=averages(shifts, [*base, "checkpoint", "scale", "length"], {"error": highest}),
+        curves=_stepwise(learning, steps),
+        courses=_stepwise(routing, steps, unit=1000),
         steps=steps,
         runs=_runs(runs, [matrices[run].shape[1] if run in matrices else 0 for run in ids]),
         matrices=packed(matrices[run] for run in ids if run in matrices),
@@ -117,70 +132,86 @@ def _of_setting(
     )
 
 
-def _courses(curves: pd.DataFrame, base: list[str]) -> tuple[Rows, list[int]]:
-    """Metrics along training; a row for all steps of a group, which is a third as long as a row for each."""
-    recorded = curves[curves["alignment"].notna()]
-    steps = sorted(int(step) for step in recorded["step"].unique())
+def _stepwise(rows: Rows, steps: Sequence[int], unit: int | None = None) -> Rows:
+    """Averages at single steps as one row of lists for each group, which is a third as long.
+
+    Args:
+        rows: from `averages`, the step behind the capacity.
+        steps: all there are.
+        unit: whole numbers of parts of 1, so many to the 1; None leaves numbers as they are.
+    """
     place = {step: at for at, step in enumerate(steps)}
-    rows: dict[tuple[int, ...], list[Any]] = {}
-    for rank, name in enumerate(CURVE_METRICS):
-        # One metric at a time: resampling all at once takes memory for what need not be there together.
-        values = recorded.rename(columns={name: "value"})
-        for model, R, capacity, step, *mean, runs, tasks, seeds in averages(values, [*base, "step"], 1.0):
-            empty = [model, R, capacity, rank, runs, tasks, seeds, *([None] * len(steps) for _ in mean)]
-            row = rows.setdefault((model, R, capacity, rank), empty)
-            for numbers, value in zip(row[-3:], mean, strict=True):
-                numbers[place[step]] = None if value is None else round(1000 * value)
-    return [rows[key] for key in sorted(rows)], steps
+    found: dict[tuple[int, ...], Rows] = {}
+    for model, R, capacity, step, *metric, mean, low, high, runs, tasks, seeds in rows:
+        group = (model, R, capacity, *metric, runs, tasks, seeds)
+        lists = found.setdefault(group, [[None] * len(steps) for _ in range(3)])
+        for numbers, value in zip(lists, (mean, low, high), strict=True):
+            numbers[place[step]] = value if unit is None or value is None else round(unit * value)
+    return [[*group, *lists] for group, lists in sorted(found.items())]
 
 
-def averages(values: pd.DataFrame, by: Sequence[str], highest: float) -> Rows:
+def averages(frame: pd.DataFrame, by: Sequence[str], columns: Mapping[str, float]) -> Rows:
     """Means with intervals of each group, at each capacity and over all of them.
 
     Args:
-        values: `value`, `encoder_width`, `task_seed`, `seed` and the columns of `by`, a row per value.
+        frame: a row per run, or more where `by` tells them apart: `encoder_width`, `task_seed`, `seed`, `by` and the
+            columns.
         by: columns that make a group; the first two stand before the capacity in a row, the others behind.
-        highest: the largest possible value; of quantities, the largest of an error.
+        columns: what is averaged, where it is finite -> the largest possible value.
 
     Returns:
-        A row per group that has a value and capacity, `EVERY` for all of them where there are several.
+        A row per group that has a value, capacity, `EVERY` for all of them where there are several, and column, whose
+        position is the last number before the mean where there are several.
     """
-    values = values[np.isfinite(values["value"].to_numpy(dtype=float))]
-    parts = [values]
-    if values["encoder_width"].nunique() > 1:
-        parts = [values.assign(encoder_width=EVERY), values]
+    known = np.isfinite(frame[list(columns)].to_numpy(dtype=float))
+    frame = frame.iloc[np.flatnonzero(known.any(axis=1))]
+    key = [*by[:2], "encoder_width", *by[2:]]
     rows: Rows = []
-    for part, pooled in zip(parts, (len(parts) > 1, False), strict=False):
-        key = [*by[:2], "encoder_width", *by[2:]]
-        run = ["capacity", *DESIGN] if pooled else list(DESIGN)
-        part = part.assign(capacity=values["encoder_width"])
+    if frame["encoder_width"].nunique() > 1:
+        capacity = frame["encoder_width"].rename("capacity")
+        every = frame.assign(capacity=capacity, encoder_width=EVERY)
+        rows += _averages(every, key, ["capacity", *DESIGN], columns)
+    rows += _averages(frame, key, list(DESIGN), columns)
+    return sorted(rows, key=lambda row: row[: -len(MEAN)])
+
+
+def _averages(frame: pd.DataFrame, key: list[str], run: list[str], columns: Mapping[str, float]) -> Rows:
+    """As `averages`, of the groups of `key`; runs of a group differ in `run`."""
+    at_run, runs = _numbered(frame, run)
+    at_group, found = _numbered(frame, key)
+    cell, shape = at_run * len(found) + at_group, (len(runs), len(found))
+    keys = found.to_numpy().tolist()
+    task_seed, seed = (runs[name].to_numpy() for name in DESIGN)
+    rows: Rows = []
+    for rank, (name, top) in enumerate(columns.items()):
+        values = frame[name].to_numpy(dtype=float)
+        known = np.isfinite(values)
+        counts = np.bincount(cell[known], minlength=shape[0] * shape[1])
+        sums = np.bincount(cell[known], values[known], minlength=shape[0] * shape[1])
+        table = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0).reshape(shape)
+        column = [rank] if len(columns) > 1 else []
         # Groups of one and the same design share a call, which costs a hundredth of a call for each.
-        table = part.pivot_table(index=run, columns=key, values="value", aggfunc="mean")
-        present = table.notna().to_numpy()
-        patterns, which = np.unique(present, axis=1, return_inverse=True)
-        for pattern in range(patterns.shape[1]):
-            of_pattern = table.columns[which.ravel() == pattern]
-            rows += _means(table[patterns[:, pattern]][of_pattern], key, highest)
-    return sorted(rows, key=lambda row: row[: len(by) + 1])
+        patterns, which = np.unique(np.packbits(np.isfinite(table), axis=0), axis=1, return_inverse=True)
+        for pattern, packed_runs in enumerate(patterns.T):
+            there = np.unpackbits(packed_runs, count=len(runs)).astype(bool)
+            if not there.any():
+                continue
+            places = np.flatnonzero(which.ravel() == pattern)
+            interval = crossed_interval(
+                table[there][:, places], task_seed[there], seed[there], bounds=(0.0, top)
+            )
+            means = (
+                *(_rounded(numbers) for numbers in interval[:3]),
+                *(numbers.tolist() for numbers in interval[3:]),
+            )
+            rows += [[*keys[at], *column, *mean] for at, *mean in zip(places, *means, strict=True)]
+    return rows
 
 
-def _means(table: pd.DataFrame, key: Sequence[str], highest: float) -> Rows:
-    """Averages of the columns of a table with no gaps, whose rows are runs."""
-    tops = np.full(table.shape[1], highest)
-    if "quantity" in key:
-        names = [SHOWN[k] for k in table.columns.get_level_values("quantity")]
-        tops = np.minimum(tops, [QUANTITIES[name].high or np.inf for name in names])
-    interval = crossed_interval(
-        table.to_numpy(),
-        table.index.get_level_values("task_seed"),
-        table.index.get_level_values("seed"),
-        bounds=(0.0, tops),
-    )
-    columns = (
-        *(_rounded(numbers) for numbers in interval[:3]),
-        *(numbers.tolist() for numbers in interval[3:]),
-    )
-    return [[*group, *mean] for group, *mean in zip(table.columns.tolist(), *columns, strict=True)]
+def _numbered(frame: pd.DataFrame, by: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
+    """The number of each row's group, and what each group agrees on, in order."""
+    number = frame.groupby(by).ngroup().to_numpy()
+    return number, frame[by].iloc[np.unique(number, return_index=True)[1]]
 
 
 def _counts(planned: pd.DataFrame, base: list[str]) -> Rows:

@@ -97,7 +97,8 @@ def over_time(tables: Tables, styles: dict[str, ModelStyle]) -> list[OverTime]:
 
 def recorded(tables: Tables) -> tuple[int, int]:
     """Finished runs of modular models: those with routing recorded along training, and those without."""
-    done = tables.curves[(tables.curves["status"] == "done") & (tables.curves["scores"] != "none")]
+    routed = (tables.curves["status"] == "done") & (tables.curves["scores"] != "none")
+    done = tables.curves.loc[routed, ["run_id", "alignment"]]
     known = done.groupby("run_id")["alignment"].count() > 0
     return int(known.sum()), int((~known).sum())
 

@@ -1,23 +1,30 @@
 // The page's state: what the reader has chosen. Everything that shows numbers listens to it.
 const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
-const read = (id) => JSON.parse($(`#${id}`).textContent);
-
-const store = read("store");
+const store = JSON.parse($("#store").textContent);
 const chosen = { setting: 0, rules: 0, capacity: 0, checkpoint: store.checkpoint, length: 0, hidden: new Set() };
 const listeners = [];
 const parsed = new Map();
+let turn = 0;
 
-/** The numbers of the chosen setting, parsed when they are first asked for. */
-function numbers() {
-  if (!parsed.has(chosen.setting)) {
-    const data = read(`setting${chosen.setting}`);
-    data.rules = [...new Set(data.counts.map((row) => row[1]))].sort((a, b) => a - b);
-    data.capacities = [...new Set(data.counts.map((row) => row[2]))].sort((a, b) => a - b);
-    data.tested = [...new Set(data.lengths.map((row) => row[5]))].sort((a, b) => a - b);
-    parsed.set(chosen.setting, data);
-  }
-  return parsed.get(chosen.setting);
+/** The numbers of the chosen setting. */
+const numbers = () => parsed.get(chosen.setting);
+
+/** Unpacks the numbers of a setting when they are first asked for. */
+async function unpack(setting) {
+  if (parsed.has(setting)) return;
+  const data = JSON.parse(new TextDecoder().decode(await inflated($(`#setting${setting}`).textContent)));
+  data.rules = [...new Set(data.counts.map((row) => row[1]))].sort((a, b) => a - b);
+  data.capacities = [...new Set(data.counts.map((row) => row[2]))].sort((a, b) => a - b);
+  data.tested = [...new Set(data.lengths.map((row) => row[5]))].sort((a, b) => a - b);
+  parsed.set(setting, data);
+}
+
+/** The bytes of a text that Python has packed. */
+async function inflated(packed) {
+  const letters = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([letters]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** A number of a quantity as text. */
@@ -52,14 +59,19 @@ function offer(name, available, preferred) {
   return current?.value;
 }
 
-function choose() {
+async function choose() {
+  document.documentElement.dataset.ready = "false";
   const all = store.settings.map((setting, place) => ({ ...setting, place }));
   const family = picked("family") ?? all[0].family;
   const ofFamily = all.filter((setting) => setting.family === family);
   const kind = offer("kind", ofFamily.map((s) => s.kind)) ?? ofFamily[0].kind;
   const ofKind = ofFamily.filter((setting) => setting.kind === kind);
   const rest = offer("rest", ofKind.map((s) => s.rest)) ?? ofKind[0].rest;
-  chosen.setting = (ofKind.find((setting) => setting.rest === rest) ?? ofKind[0]).place;
+  const { place } = ofKind.find((setting) => setting.rest === rest) ?? ofKind[0];
+  const mine = ++turn;
+  await unpack(place);
+  if (mine !== turn) return; // the reader has chosen something else meanwhile
+  chosen.setting = place;
   const data = numbers();
   chosen.rules = Number(offer("rules", data.rules.map(String), String(data.rules.at(-1))) ?? data.rules.at(-1));
   const capacity = offer("capacity", data.capacities.map(String), String(data.capacities[0]));

@@ -27,6 +27,7 @@ from modbench.report.explore import (
     content_policy,
     json_script,
     named_settings,
+    packed_script,
     scripts,
     setting_data,
     shared_data,
@@ -36,7 +37,7 @@ from modbench.report.facts import MOST_LISTED, failures, families, gaps, machine
 from modbench.report.guide import FORMULAS, examples
 from modbench.report.numbers import EVERY
 from modbench.report.over_time import over_time, recorded
-from modbench.report.scores import scores
+from modbench.report.scores import learning_speed, scores
 from modbench.report.svg import inline_svg, marker_svg
 from modbench.report.verdicts import short_training, shown_claims
 from modbench.store.table import Tables
@@ -141,7 +142,7 @@ def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "las
     drawable = FIGURES.values() if (planned["state"] == "done").any() else ()
     needs = {card.name: card.lack(planned) for card in drawable}
     shown = [card for card in drawable if not needs[card.name] and card.name not in EXPLORED]
-    run = scripts()
+    run, speed = scripts(), learning_speed(tables)
     context = {
         "title": str(said.pop("title", "modbench report")),
         "version": __version__,
@@ -155,7 +156,7 @@ def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "las
         "scripts": [Markup(text) for text in run],
         "shared": json_script("store", shared_data(tables, planned, named, styles, checkpoint)),
         "of_settings": [
-            json_script(f"setting{place}", data)
+            packed_script(f"setting{place}", data)
             for place, data in enumerate(setting_data(tables, named, checkpoint))
         ],
         "totals": totals(tables),
@@ -168,7 +169,7 @@ def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "las
         "legend": [(model_title(model), marker_svg(style)) for model, style in styles.items()],
         "checkpoint": checkpoint,
         "other": other,
-        "scores": zip(scores(tables, styles, checkpoint), scores(tables, styles, other), strict=True),
+        "scores": zip(*(scores(tables, styles, speed, name) for name in (checkpoint, other)), strict=True),
         "claims": claims,
         "short": short_training(claims),
         "confounds": confounds(tables, checkpoint),

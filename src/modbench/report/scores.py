@@ -3,7 +3,6 @@
 A table is of one checkpoint; numbers of two are never averaged.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -34,6 +33,7 @@ COLUMNS = (*QUANTITIES_SHOWN, SPEED)
 IN_ERRORS = (*ERRORS, SPEED)
 """What is measured as errors are."""
 GIVEN = "gt-modular"
+BY = ("setting", "kind", "num_rules", "model")
 
 
 @dataclass(frozen=True)
@@ -81,17 +81,19 @@ class Score:
     rows: list[Row]
 
 
-def scores(tables: Tables, styles: dict[str, ModelStyle], checkpoint: str = "last") -> list[Score]:
+def scores(
+    tables: Tables, styles: dict[str, ModelStyle], speed: pd.DataFrame, checkpoint: str = "last"
+) -> list[Score]:
     """All score tables of a store, in reporting order.
 
     Args:
         tables: as loaded.
         styles: of all its models.
+        speed: from `learning_speed`, which is that of either checkpoint.
         checkpoint: `"last"` or `"best"`.
     """
     tables = with_settings(tables)
-    by = ("setting", "kind", "num_rules", "model")
-    summary = pd.concat([summarise(tables, QUANTITIES_SHOWN, by, checkpoint), learning_speed(tables, by)])
+    summary = pd.concat([summarise(tables, QUANTITIES_SHOWN, BY, checkpoint), speed])
     counts = count_runs(tables).set_index(list(GROUP)).to_dict("index")
     sizes = dict(iter(parameter_ratios(tables).groupby(list(GROUP))))
     random = random_baselines(tables).set_index(["setting", "num_rules", "quantity"])["mean"].to_dict()
@@ -122,26 +124,27 @@ def scores(tables: Tables, styles: dict[str, ModelStyle], checkpoint: str = "las
     return found
 
 
-def learning_speed(tables: Tables, by: Sequence[str]) -> pd.DataFrame:
+def learning_speed(tables: Tables) -> pd.DataFrame:
     """The error of each model's finished runs, averaged over all evaluations after the first update.
 
     Args:
         tables: with settings.
-        by: columns that make a group, among them `kind`.
 
     Returns:
-        As `summarise` does, without counts: `by`, `quantity`, which is `SPEED`, `mean`, `low`, `high`.
+        As `summarise` does, without counts: `setting`, `kind`, `num_rules`, `model`, `quantity`, which is `SPEED`,
+        `mean`, `low`, `high`.
     """
-    curves = tables.curves[(tables.curves["status"] == "done") & (tables.curves["step"] > 0)]
-    run = ["run_id", *by, "task_seed", "seed"]
+    run = ["run_id", *BY, "task_seed", "seed"]
+    trained = (tables.curves["status"] == "done") & (tables.curves["step"] > 0)
+    curves = tables.curves.loc[trained, [*run, "error"]]
     of_run = curves.groupby(run, sort=False, observed=True)["error"].mean().reset_index()
     rows = []
-    for key, group in groups(of_run, by):
+    for key, group in groups(of_run, BY):
         highest = 100.0 if key["kind"] == "classification" else np.inf
         found = crossed_interval(group["error"], group["task_seed"], group["seed"], bounds=(0.0, highest))
         mean, low, high = (float(number) for number in found[:3])
         rows.append({**key, "quantity": SPEED, "mean": mean, "low": low, "high": high})
-    return pd.DataFrame(rows, columns=[*by, "quantity", "mean", "low", "high"])
+    return pd.DataFrame(rows, columns=[*BY, "quantity", "mean", "low", "high"])
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from modbench.store.record import decode, spec_columns, spec_text
 from modbench.store.schema import NO_ROOM, RUNS, SPEC_COLUMNS, TABLES, is_untrained, quantity_column
 
 MERGED = ("cohort_id", "status", *SPEC_COLUMNS, "num_parameters")
-"""The columns of a run that curves, performance and activations carry too."""
+"""The columns of a run that curves, performance and activations carry too. Texts, `run_id` among them, are categories:
+millions of rows name few runs and models, and are grouped by numbers rather than by letters."""
 
 _PANDAS = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
@@ -75,7 +77,12 @@ def load(folder: str | Path) -> Tables:
             file of it does not fit the schema.
         MachineError: a file cannot be read.
     """
-    store = Store.open(folder)
+    tables = _load(Store.open(folder))
+    pa.default_memory_pool().release_unused()  # as much again as the tables take
+    return tables
+
+
+def _load(store: Store) -> Tables:
     damaged: list[Damage] = []
     retired: list[str] = []
     parts: dict[str, list[pa.Table]] = {name: [schema.empty_table()] for name, schema in TABLES.items()}
@@ -111,20 +118,25 @@ def load(folder: str | Path) -> Tables:
 
 def _cohorts(store: Store) -> Iterator[tuple[str, dict[str, pa.Table] | DamagedFile]]:
     """Reads the published cohorts in the order of their ids."""
-    for cohort_id in store.published():
-        folder = store.folder / "cohorts" / cohort_id
+    cohort_ids = store.published()
+    # Thousands of small files: reading and decoding them leaves Python's lock to the other threads.
+    with ThreadPoolExecutor() as pool:
+        folders = [store.folder / "cohorts" / cohort_id for cohort_id in cohort_ids]
+        yield from zip(cohort_ids, pool.map(_cohort, folders), strict=True)
+
+
+def _cohort(folder: Path) -> dict[str, pa.Table] | DamagedFile:
+    try:
+        contents = read_intact(folder)
+    except DamagedFile as damage:
+        return damage
+    tables = {}
+    for name, content in contents.items():
         try:
-            contents = read_intact(folder)
-        except DamagedFile as damage:
-            yield cohort_id, damage
-            continue
-        tables = {}
-        for name, content in contents.items():
-            try:
-                tables[name] = decode(content, TABLES[name])
-            except ValueError as error:
-                raise RequestError(f"{folder / FILES[name]} does not fit this modbench: {error}") from None
-        yield cohort_id, {**tables, "runs": _completed(tables["runs"])}
+            tables[name] = decode(content, TABLES[name])
+        except ValueError as error:
+            raise RequestError(f"{folder / FILES[name]} does not fit this modbench: {error}") from None
+    return {**tables, "runs": _completed(tables["runs"])}
 
 
 def _completed(runs: pa.Table) -> pa.Table:
@@ -212,14 +224,25 @@ def _tidy(runs: pa.Table) -> pa.Table:
 
 
 def _with_spec(table: pa.Table, runs: pa.Table) -> pa.Table:
-    """Adds the columns of `MERGED` to each row, from the row's run."""
-    positions = pd.Index(runs["run_id"].to_pandas()).get_indexer(table["run_id"].to_pandas())
-    rows = runs.select(MERGED).combine_chunks().take(pa.array(positions))
-    for position, name in enumerate(MERGED, start=1):
+    """Adds the columns of `MERGED` to each row, from the row's run, with texts as dictionaries."""
+    rows = pc.index_in(table["run_id"], value_set=runs["run_id"])  # pyright: ignore[reportAttributeAccessIssue]
+    table = table.drop_columns(["run_id"])
+    for position, name in enumerate(("run_id", *MERGED)):
+        column = _dictionary(runs[name]).take(rows)
         # The length of a shift is another one than the length in training.
         label = "train_length" if name in table.column_names else name
-        table = table.add_column(position, runs.schema.field(name).with_name(label), rows[name])
+        field = runs.schema.field(name).with_name(label).with_type(column.type)
+        table = table.add_column(position, field, column)
     return table
+
+
+def _dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.DictionaryArray:
+    """A column of texts as places in the list of them, which is in the order of the alphabet; others as they are."""
+    if not pa.types.is_string(column.type):
+        return column
+    texts = pa.array(sorted(set(column.drop_null().to_pylist())), pa.string())
+    places = pc.index_in(column, value_set=texts)  # pyright: ignore[reportAttributeAccessIssue]
+    return pa.DictionaryArray.from_arrays(places.combine_chunks(), texts)
 
 
 def _activations(table: pa.Table, runs: pa.Table) -> pd.DataFrame:
