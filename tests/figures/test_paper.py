@@ -1,5 +1,6 @@
 """Figures and tables for print: as wide as the text, one font, vectors, and tables that LaTeX takes."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -56,9 +57,32 @@ def test_tables_have_means_intervals_and_the_best_in_bold(tables):
         for row in rows[1:6]
         if "textbf" in row.split("&")[2]
     }
-    assert float(bold) == pytest.approx(lowest["mean"], rel=0.01)
-    assert f"[{lowest['low']:#.3g}".rstrip(".") in text
+    (power,) = re.findall(r"Error, ID \((?:\$10\^\{(-?\d+)\}\$ )?L1\)", text)
+    unit = 10.0 ** int(power or 0)
+    assert 1 <= frame.loc[frame["quantity"] == "error_id", "mean"].max() / unit < 100
+    assert float(bold) == pytest.approx(lowest["mean"] / unit, rel=0.02)
+    assert f"[{lowest['low'] / unit:.2f},{lowest['high'] / unit:.2f}]" in text
     assert text.count("{") == text.count("}")
+
+
+def test_errors_far_below_1_are_told_in_a_power_of_ten(tables):
+    runs = tables.runs.assign(error_id=tables.runs["error_id"] / 1000)
+    text, _ = latex_tables(dataclasses.replace(tables, runs=runs))["MLP · regression"]
+    assert re.search(r"Error, ID \(\$10\^\{-[345]\}\$ L1\)", text)
+    plain, _ = latex_tables(tables)["MLP · classification"]
+    assert r"Error, ID (\%)" in plain
+
+
+def test_what_is_taller_than_a_page_is_cut_by_setting(tmp_path):
+    runs = synthetic_results.specs(
+        synthetic_results.FAMILIES, ("regression", "classification"), task_seeds=[0], seeds=[0]
+    )
+    tables = synthetic_results.tables(tmp_path / "store", runs, points=3)
+    names = {
+        path.name
+        for path in save_figures(tables, tmp_path / "print", ["ranking"], ["svg"], style="neurips").paths
+    }
+    assert {"ranking-mlp-regression.svg", "ranking-rnn-classification.svg"} <= names
 
 
 def test_tables_and_their_numbers_are_written_beside_the_figures(tables, tmp_path):

@@ -1,5 +1,7 @@
 """Score tables of settings in LaTeX, with the rules of the package booktabs."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -51,10 +53,11 @@ def escaped(text: str) -> str:
 
 
 def _table(setting: str, kind: str, part: pd.DataFrame, checkpoint: str) -> str:
-    heads = [HEADS[name] + ("" if name in METRICS else f" ({error_unit(kind)})") for name in SHOWN]
+    powers = {name: _power(part, name, kind) for name in SHOWN}
+    heads = [_head(name, kind, powers[name]) for name in SHOWN]
     body = []
     for key, of_rules in groups(part.sort_values("num_rules", kind="stable"), ["num_rules"]):
-        lowest = {name: _lowest(of_rules, name, kind) for name in SHOWN}
+        lowest = {name: _lowest(of_rules, name, kind, powers[name]) for name in SHOWN}
         lines = []
         for named, rows in groups(of_rules, ["model"]):
             model = named["model"]
@@ -62,7 +65,7 @@ def _table(setting: str, kind: str, part: pd.DataFrame, checkpoint: str) -> str:
             for name in SHOWN:
                 row = rows[rows["quantity"] == name]
                 best = None if model in GIVEN else lowest[name]
-                cells.append(_cell(row.iloc[0], kind, best) if len(row) else "--")
+                cells.append(_cell(row.iloc[0], kind, best, powers[name]) if len(row) else "--")
             title = "Random" if model == RANDOM else escaped(model_title(model))
             lines.append(" & ".join([str(key["num_rules"]) if not lines else "", title, *cells]) + r" \\")
         body.append("\n".join(lines))
@@ -74,13 +77,13 @@ def _table(setting: str, kind: str, part: pd.DataFrame, checkpoint: str) -> str:
     return "\n".join([
         "% needs \\usepackage{booktabs}",
         r"\begin{table}",
-        r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
+        r"\centering\scriptsize\setlength{\tabcolsep}{2pt}",
         rf"\caption{{{escaped(setting)}, ``{checkpoint}'' checkpoint: means over capacities, task seeds and "
         rf"seeds{seeds}. "
         r"Lower is better; bold is the lowest among the models that find their routing themselves.}",
-        r"\begin{tabular}{rl" + "l" * len(SHOWN) + "}",
+        r"\begin{tabular}{@{}rl" + "l" * len(SHOWN) + "@{}}",
         r"\toprule",
-        " & ".join(["$R$", "Model", *map(escaped, heads)]) + r" \\",
+        " & ".join(["$R$", "Model", *heads]) + r" \\",
         r"\midrule",
         "\n\\midrule\n".join(body),
         r"\bottomrule",
@@ -90,24 +93,44 @@ def _table(setting: str, kind: str, part: pd.DataFrame, checkpoint: str) -> str:
     ])  # fmt: skip
 
 
-def _lowest(rows: pd.DataFrame, quantity: str, kind: str) -> str | None:
+def _power(part: pd.DataFrame, quantity: str, kind: str) -> int:
+    """The power of ten that errors of regression are told in: the largest mean then is from 1 to 100."""
+    if quantity in METRICS or kind == "classification":
+        return 0
+    largest = part.loc[part["quantity"] == quantity, "mean"].abs().max()
+    power = math.floor(math.log10(largest)) if largest > 0 and math.isfinite(largest) else 0
+    return 0 if power in (0, 1) else power
+
+
+def _head(quantity: str, kind: str, power: int) -> str:
+    if quantity in METRICS:
+        return HEADS[quantity]
+    unit = (rf"$10^{{{power}}}$ " if power else "") + escaped(error_unit(kind))
+    return f"{HEADS[quantity]} ({unit})"
+
+
+def _lowest(rows: pd.DataFrame, quantity: str, kind: str, power: int) -> str | None:
     means = rows.loc[(rows["quantity"] == quantity) & ~rows["model"].isin(GIVEN), "mean"].dropna()
-    return _number(float(means.min()), quantity, kind) if len(means) else None
+    return _number(float(means.min()), quantity, kind, power) if len(means) else None
 
 
-def _cell(row: pd.Series, kind: str, best: str | None) -> str:
+def _cell(row: pd.Series, kind: str, best: str | None, power: int) -> str:
     mean, low, high = (float(row[name]) for name in ("mean", "low", "high"))
     if not np.isfinite(mean):
         return "none"
     quantity = str(row["quantity"])
-    text = _number(mean, quantity, kind)
+    text = _number(mean, quantity, kind, power)
     shown = rf"\textbf{{{text}}}" if text == best else text
     if np.isfinite(low) and np.isfinite(high):
-        shown += rf" {{\tiny [{_number(low, quantity, kind)}, {_number(high, quantity, kind)}]}}"
+        ends = (_number(end, quantity, kind, power) for end in (low, high))
+        shown += rf" {{\tiny [{','.join(ends)}]}}"
     return shown
 
 
-def _number(value: float, quantity: str, kind: str) -> str:
+def _number(value: float, quantity: str, kind: str, power: int) -> str:
     if QUANTITIES[quantity].high == 1:
-        return f"{value:.2f}"
-    return f"{value:.1f}" if kind == "classification" else f"{value:#.3g}".rstrip(".")
+        return f"{value:.2f}".removeprefix("0")
+    if kind == "classification":
+        return f"{value:.1f}"
+    shown = value / 10**power
+    return f"{shown:.2f}" if shown >= 0.1 else f"{shown:#.2g}"

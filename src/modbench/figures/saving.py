@@ -170,7 +170,7 @@ def _drawn(card: FigureCard, data: FigureData, paper: Paper | None) -> Iterator[
     """What goes into which file: on paper, settings are apart too where all of them are more than a page."""
     settings = data.present("setting") if "setting" in data.frame else []
     whole = None if card.per_setting and len(settings) > 1 else card.draw(data)
-    too_tall = paper and whole and whole.get_figheight() > paper.height and "setting" in card.panels
+    too_tall = paper and whole and whole.get_figheight() > paper.height
     if whole is not None and not (too_tall and len(settings) > 1):
         yield card.name, whole
         return
