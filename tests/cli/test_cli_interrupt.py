@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from modbench.store.claims import Claims
 from modbench.store.files import Store
 from modbench.store.table import load
 
@@ -38,11 +39,13 @@ def start(group: str, *arguments: str) -> subprocess.Popen:
     )
 
 
-def wait_for_plans(folder: Path, cohorts: int) -> None:
-    deadline = time.monotonic() + 30
-    while len(list(folder.glob("plan/*.json"))) < cohorts and time.monotonic() < deadline:
+def wait_for_training(folder: Path) -> None:
+    """Waits until both workers are at a cohort: an interrupted command that has nothing in hand ends at once."""
+    deadline = time.monotonic() + 60
+    while not folder.exists() or len(Claims(folder).living()) < 2:
+        assert time.monotonic() < deadline, "the workers did not begin"
         time.sleep(0.05)
-    time.sleep(1.0)
+    time.sleep(1.0)  # from the claim to the training
 
 
 def stable(folder: Path) -> pd.DataFrame:
@@ -56,7 +59,7 @@ def stable(folder: Path) -> pd.DataFrame:
 def test_an_interrupted_sweep_tells_how_to_continue_and_does(folder: Path, number: signal.Signals):
     arguments = ["run", "small.toml", "--out", "with space"]
     process = start("slow", *arguments)
-    wait_for_plans(folder / "with space", 4)
+    wait_for_training(folder / "with space")
     os.killpg(process.pid, number)  # as a terminal does it: to every process of the group
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -73,7 +76,7 @@ def test_an_interrupted_sweep_tells_how_to_continue_and_does(folder: Path, numbe
 
 def test_a_second_ctrl_c_leaves_at_once(folder: Path):
     process = start("deaf", "run", "small.toml")
-    wait_for_plans(folder / "results/small", 4)
+    wait_for_training(folder / "results/small")
     begun = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.5)
