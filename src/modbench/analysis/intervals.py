@@ -265,10 +265,8 @@ def _mean_percentiles(sums: np.ndarray, counts: np.ndarray, estimate: np.ndarray
     weights, found = _cell_weights(I, J), np.empty((2, K))
     sums, counts = sums.reshape(I * J, K).T, counts.reshape(I * J, K).T
     alike = bool((counts == counts[:1]).all())
-    if alike and K:
-        weights = weights / (
-            counts[0] @ weights
-        )  # of every quantity equally many values: one weighing does for all
+    if alike and K:  # of every quantity equally many values: one weighing does for all
+        weights = weights / (counts[0] @ weights)
     step = max(1, _BLOCK // RESAMPLES)
 
     def fill(first: int) -> None:
