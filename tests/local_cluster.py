@@ -11,13 +11,26 @@ from typing import Self
 TESTS = Path(__file__).parent
 SCRIPT = """
 import sys
+from contextlib import suppress
 from ray.cluster_utils import Cluster
+import psutil  # Ray's own copy, found once Ray is imported
+
+def remove(node):
+    # Ray ends the raylet; its workers would notice that seconds later, and finish what they are at meanwhile.
+    (raylet,) = node.all_processes["raylet"]
+    orphans = psutil.Process(raylet.process.pid).children(recursive=True)
+    cluster.remove_node(node, allow_graceful=False)
+    for orphan in orphans:
+        with suppress(psutil.NoSuchProcess):
+            orphan.kill()
+    psutil.wait_procs(orphans)
+
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 node = cluster.add_node(num_cpus=1)
 print(cluster.address, flush=True)
 for line in sys.stdin:
     if line == "remove\\n":
-        cluster.remove_node(node, allow_graceful=False)
+        remove(node)
     else:
         node = cluster.add_node(num_cpus=1)
     print("done", flush=True)
