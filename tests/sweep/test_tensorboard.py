@@ -2,11 +2,13 @@
 
 import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from small_sweeps import sweep
 from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
 from modbench.core.errors import RequestError
 from modbench.store.table import load
@@ -18,16 +20,22 @@ from modbench.sweep.tensorboard import event_log
 from sweep import fake_training
 
 
-def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """The scalars of a folder: tag -> (step, value)."""
-    found: dict[str, list[tuple[int, float]]] = {}
+def told(folder: Path) -> Iterator[Event]:
+    """The events of a folder."""
     for path in sorted(folder.glob("*tfevents*")):
         content, place = path.read_bytes(), 0
         while place < len(content):  # a record: length, its checksum, the event, its checksum
             (length,) = struct.unpack("<Q", content[place : place + 8])
-            event = Event.FromString(content[place + 12 : place + 12 + length])
+            yield Event.FromString(content[place + 12 : place + 12 + length])
             place += 16 + length
-            for value in event.summary.value:
+
+
+def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """The scalars of a folder: tag -> (step, value)."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for event in told(folder):
+        for value in event.summary.value:
+            if not value.metadata.plugin_data.plugin_name:
                 found.setdefault(value.tag, []).append((event.step, value.simple_value))
     return found
 
@@ -55,10 +63,25 @@ def test_every_run_has_its_curve_and_quantities(trained):
         assert scalars["curve/error"] == list(zip(curve["step"], curve["error"], strict=True))
         assert "curve/loss" in scalars
         if run["status"] == "done":
-            assert scalars["last/error_ood"] == [(100, pytest.approx(run["error_ood"]))]
-            assert {"last/alignment", "best/error_id"} <= set(scalars)
+            assert scalars["quantity-last/error_ood"] == [(100, pytest.approx(run["error_ood"]))]
+            assert {"quantity-last/alignment", "quantity-best/error_id"} <= set(scalars)
         else:
-            assert "last/error_id" not in scalars
+            assert "quantity-last/error_id" not in scalars
+
+
+def test_the_fields_of_a_run_are_hyperparameters(trained):
+    _, logs = trained
+    (folder, *_) = logs.glob("MLP-regression-R2-E*/modular/task0-seed1-*")
+    (start,) = (
+        value.metadata.plugin_data
+        for event in told(folder)
+        for value in event.summary.value
+        if value.tag == "_hparams_/session_start_info"
+    )
+    assert start.plugin_name == "hparams"
+    fields = HParamsPluginData.FromString(start.content).session_start_info.hparams
+    assert (fields["model"].string_value, fields["seed"].number_value) == ("modular", 1)
+    assert "search_version" not in fields
 
 
 def test_a_group_is_seen_while_it_trains(trained, tmp_path):

@@ -2,9 +2,12 @@
 
 A folder per run, which TensorBoard lists under its path, such as `MLP-regression-R8-E32/modular/task0-seed1-5f0c…`::
 
-    curve/loss, curve/error, …            along training, when the run's cohort is published
-    last/error_id, last/alignment, …      at the last step, and best/… at that of the best checkpoint
-    training/loss                         the mean of a group while it trains, in a folder of the group's own
+    curve/loss, curve/error, …                   along training, when the run's cohort is published
+    quantity-last/error_id, …                    at the last step, and quantity-best/… at that of the best checkpoint
+    training/loss                                the mean of a group while it trains, in a folder of the group's own
+
+Names are sorted there, so what are curves comes first. The fields of a run are its hyperparameters: under HPARAMS the
+runs are a table with a column for every field and quantity.
 
 The store stays the truth: what is here can be made again from it, and is, by a later command that asks for it.
 """
@@ -25,7 +28,7 @@ from modbench.store.durable import machine_errors
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.store.record import decode, spec_columns
-from modbench.store.schema import TABLES, quantity_column
+from modbench.store.schema import SPEC_COLUMNS, TABLES, quantity_column
 from modbench.sweep.events import Advanced, Event, Published
 from modbench.sweep.executors import is_last
 
@@ -116,7 +119,8 @@ class _Log:
             seeds = f"task{run['task_seed']}-seed{run['seed']}"
             folder = self._folder / _cell(run) / f"{seeds}-{run['run_id']}"
             if not folder.exists():
-                _write(folder, [*_curve(curves.get(run["run_id"], [])), *_quantities(run)])
+                points = [*_curve(curves.get(run["run_id"], [])), *_quantities(run)]
+                _write(folder, {name: run[name] for name in SPEC_COLUMNS}, points)
 
     def close(self) -> None:
         """Closes what is open."""
@@ -143,12 +147,18 @@ def _writer(folder: Path) -> "SummaryWriter":
     return SummaryWriter(str(folder), flush_secs=FLUSH_SECONDS)
 
 
-def _write(folder: Path, points: Iterable[Point]) -> None:
+def _write(folder: Path, fields: dict[str, Any], points: Iterable[Point]) -> None:
     """Writes a run's folder at once: a reader sees all of it or nothing."""
+    from tensorboardX.summary import hparams
+
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     with machine_errors("write logs for TensorBoard"):
         try:
             with _writer(beside) as writer:
+                for summary in hparams(fields, {})[
+                    1:
+                ]:  # without the experiment, which TensorBoard infers from all runs
+                    writer.file_writer.add_summary(summary)
                 for tag, step, value in points:
                     writer.add_scalar(tag, value, step)
             beside.rename(folder)
@@ -172,7 +182,7 @@ def _quantities(run: Mapping[str, Any]) -> Iterator[Point]:
         for name in QUANTITIES:
             value = run[quantity_column(checkpoint, name)]
             if step is not None and value is not None and math.isfinite(value):
-                yield Point(f"{checkpoint}/{name}", step, value)
+                yield Point(f"quantity-{checkpoint}/{name}", step, value)
 
 
 def _cell(run: Mapping[str, Any]) -> Path:
