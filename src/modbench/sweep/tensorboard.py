@@ -155,9 +155,10 @@ def _write(folder: Path, fields: dict[str, Any], points: Iterable[Point]) -> Non
     with machine_errors("write logs for TensorBoard"):
         try:
             with _writer(beside) as writer:
+                assert writer.file_writer is not None
                 for summary in hparams(fields, {})[
                     1:
-                ]:  # without the experiment, which TensorBoard infers from all runs
+                ]:  # not the experiment, which TensorBoard infers from all runs
                     writer.file_writer.add_summary(summary)
                 for tag, step, value in points:
                     writer.add_scalar(tag, value, step)
