@@ -8,7 +8,7 @@ import argparse
 import itertools
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -97,10 +97,13 @@ def compare(original: pd.DataFrame, ours: pd.DataFrame, level: float = LEVEL) ->
             prediction = predict(values, str(part["quantity"].iloc[0]), level)
         rows += [{**row, **prediction._asdict()} for row in part.to_dict("records")]
     table = pd.DataFrame(rows, columns=[*ROW, "seed", "value", *Prediction._fields])
-    # Equal numbers may differ in their last digit between two programs.
-    slack = 1e-6 * table["value"].abs() + 1e-9
-    outside = (table["value"] < table["low"] - slack) | (table["value"] > table["high"] + slack)
-    return table.assign(outside=outside)
+    return table.assign(outside=_outside(table["value"], table["low"], table["high"]))
+
+
+def _outside(values: Any, low: Any, high: Any) -> Any:
+    """Whether values lie outside of bounds; equal numbers may differ in their last digit between two programs."""
+    slack = 1e-6 * abs(values) + 1e-9
+    return (values < low - slack) | (values > high + slack)
 
 
 def by_chance(original: pd.DataFrame, ours: pd.DataFrame, level: float = LEVEL) -> np.ndarray:
@@ -113,18 +116,28 @@ def by_chance(original: pd.DataFrame, ours: pd.DataFrame, level: float = LEVEL) 
         (ways,) flags, of as many values as the original has.
     """
     theirs = sorted(original["seed"].unique())
-    compared = original.merge(ours[ROW].drop_duplicates(), on=ROW)
+    own = {
+        key: dict(zip(part["seed"], part["value"], strict=True))
+        for key, part in ours.groupby(ROW, sort=False, dropna=False)
+    }
+    compared = [
+        (str(part["quantity"].iloc[0]), own[key], part["seed"].tolist())
+        for key, part in original.groupby(ROW, sort=False, dropna=False)
+        if key in own
+    ]
     flags = []
     # Some cells may have more seeds of ours than others.
     common = ours.groupby("seed")["quantity"].size()
     common = sorted(common.index[common == common.max()])
     for held_out in itertools.permutations(common, len(theirs)):
-        stand_in = compared.drop(columns="value").assign(
-            seed=compared["seed"].map(dict(zip(theirs, held_out, strict=True)))
-        )
-        stand_in = stand_in.merge(ours, on=[*ROW, "seed"])
-        rest = ours[~ours["seed"].isin(held_out)]
-        flags.append(int(compare(stand_in[[*ROW, "seed", "value"]], rest, level)["outside"].sum()))
+        in_place_of, raised = dict(zip(theirs, held_out, strict=True)), 0
+        for quantity, values, seeds in compared:
+            rest = np.array([value for seed, value in values.items() if seed not in held_out])
+            stand_in = [values[in_place_of[seed]] for seed in seeds if in_place_of[seed] in values]
+            if len(rest):
+                found = predict(rest, quantity, level)
+                raised += int(_outside(np.array(stand_in), found.low, found.high).sum())
+        flags.append(raised)
     return np.array(flags)
 
 

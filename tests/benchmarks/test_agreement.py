@@ -150,17 +150,24 @@ def test_our_runs_have_the_originals_names(tmp_path):
     assert not ours.duplicated([*agreement.ROW, "seed"]).any()
 
 
-def test_help_and_wrong_requests(tmp_path):
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, FOLDER / "agreement.py", *arguments], capture_output=True, text=True, check=False
-        )
+def test_help_and_wrong_requests(monkeypatch, capsys):
+    def run(argument):
+        monkeypatch.setattr(sys, "argv", ["agreement.py", argument])
+        with pytest.raises(SystemExit) as left:
+            agreement.main()
+        return left.value.code, capsys.readouterr()
 
-    assert "nothing is trained" in " ".join(run("--help").stdout.split())
-    wrong = run("cnn")
-    assert wrong.returncode == 2
-    assert "Possible: mlp, mha, rnn" in wrong.stderr
-    absent = run("--store", str(tmp_path / "none"))
+    assert "nothing is trained" in " ".join(run("--help")[1].out.split())
+    code, said = run("cnn")
+    assert code == 2
+    assert "Possible: mlp, mha, rnn" in said.err
+
+
+def test_a_store_that_is_not_there_is_one_line(tmp_path):
+    absent = subprocess.run(
+        [sys.executable, FOLDER / "agreement.py", "--store", str(tmp_path / "none")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert absent.returncode == 2
     assert len(absent.stderr.strip().splitlines()) == 1
 
