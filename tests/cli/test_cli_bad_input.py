@@ -151,8 +151,7 @@ def test_a_store_without_results_has_no_report(command, folder, training):
         assert "must have results, got none" in one_red_line(command(subcommand, "store"))
 
 
-def test_a_report_does_not_replace_a_folder(command, folder, training):
-    assert command("run", "small.toml", "--quiet").exit_code == 0
+def test_a_report_does_not_replace_a_folder(command, small):
     assert "output must be a file" in one_red_line(command("report", "results/small", "--output", "."))
 
 

@@ -3,8 +3,7 @@
 import re
 
 
-def test_claims_say_what_they_lack(command, folder, training):
-    command("run", "small.toml", "--quiet")
+def test_claims_say_what_they_lack(command, small):
     result = command("claims", "results/small")
     assert result.exit_code == 0
     shown = " ".join(result.stdout.split())
@@ -19,8 +18,7 @@ def test_claims_say_what_they_lack(command, folder, training):
     assert "MLP · regression: early training: 20 of 100,000 steps" in shown
 
 
-def test_claims_are_of_the_checkpoint_that_was_asked_for(command, folder, training):
-    command("run", "small.toml", "--quiet")
+def test_claims_are_of_the_checkpoint_that_was_asked_for(command, small):
     assert (
         'claims at the "best" checkpoint' in command("claims", "results/small", "--checkpoint", "best").stdout
     )
@@ -36,7 +34,7 @@ def test_what_is_no_store_has_no_claims(command, folder):
 
 
 def test_reports_of_both_checkpoints_are_two_pages(command, folder, training):
-    command("run", "small.toml", "--quiet")
+    command("run", "small.toml", "--quiet", "--set", "seed=[0, 1]", "--set", "task.num_rules=2")
     for options, name, checkpoint in (
         ((), "report.html", "last"),
         (("--checkpoint", "best"), "report-best.html", "best"),

@@ -251,12 +251,12 @@ def test_the_first_signal_only_sets_a_flag(number: signal.Signals):
 
 
 def test_the_second_signal_leaves_at_once(tmp_path: Path):
-    begun = time.monotonic()
     with subprocess.Popen(
         [sys.executable, "-c", STOPPABLE, "stubborn"], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+        begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "heard\n"
         process.send_signal(signal.SIGINT)
