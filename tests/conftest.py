@@ -1,5 +1,6 @@
 """Settings of the whole test suite: JAX is set up as it is in a worker."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,12 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.update(worker_variables())
 
 from compiling import quick_programs  # noqa: E402 - imports JAX, which reads the environment
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the garbage collector from what was made so far, which stays: modbench calls it after every cohort."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -63,13 +64,25 @@ def texts(figure: Figure) -> str:
     return "\n".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
 
 
+@pytest.fixture(scope="module")
+def drawn(tables):
+    """The data of a figure of `tables`, and the figure, by its name."""
+
+    def draw(name):
+        data = FIGURES[name].prepare(tables)
+        with look():
+            return data, FIGURES[name].draw(data)
+
+    return cache(draw)
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_nothing_reaches_beyond_the_paper(tables, name):
+def test_nothing_reaches_beyond_the_paper(drawn, name):
     card = FIGURES[name]
-    data = card.prepare(tables)
+    data, whole = drawn(name)
     first = {column: data.present(column)[0] for column in card.panels}
     with look():
-        for figure in (card.draw(data), card.draw(data.only(**first), compact=True)):
+        for figure in (whole, card.draw(data.only(**first), compact=True)):
             box, paper = figure.get_tightbbox(figure.canvas.get_renderer()), figure.get_size_inches()
             assert box.x0 > -0.02
             assert box.y0 > -0.02
@@ -78,9 +91,9 @@ def test_nothing_reaches_beyond_the_paper(tables, name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_says_what_it_rests_on(tables, name):
-    data = FIGURES[name].prepare(tables)
-    assert data.basis() in texts(FIGURES[name].draw(data)).replace("\n", " ")
+def test_every_figure_says_what_it_rests_on(drawn, name):
+    data, figure = drawn(name)
+    assert data.basis() in texts(figure).replace("\n", " ")
     # Of the RNN alone: 64 runs in all, half of them on the diagonal.
     parts: dict[str, str] = dict.fromkeys(
         ("capacity", "parameters", "length"), "52 runs · 4 failed · 8 missing"
