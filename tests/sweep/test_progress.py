@@ -109,14 +109,16 @@ def test_time_left_keeps_phases_apart():
     )
     ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
     assert progress.seconds_left() == pytest.approx(10 + 7 + 20 * ratio)
-    # 10 s for the rest, then 4 s of evaluation, which the other cohort will need too.
+    # 10 s for the rest, then 2 s of evaluation for each of two checkpoints, and 3 s until the first could begin;
+    # the other cohort will need all that too.
     play(
         progress,
         clock,
         (10, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
-        (4, Published(0, a.cohort_id, 3, 0)),
+        (3 + 2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
+        (2, Published(0, a.cohort_id, 3, 0)),
     )
-    assert progress.seconds_left() == pytest.approx(7 + 20 * ratio + 4)
+    assert progress.seconds_left() == pytest.approx(7 + 20 * ratio + 3 + 4)
 
 
 def test_more_workers_do_not_shorten_the_longest_cohort():

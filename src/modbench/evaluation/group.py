@@ -78,10 +78,11 @@ def run_group(
     data = program.data(specs)
     state, curve = _train(program, data, specs, report, should_stop, keeper, clock)
     steps = specs[0].train.steps
-    report(Progress("evaluate", steps, steps, live_loss(state)))
     evaluate = functools.partial(measure_checkpoint, program.trainer)
     measured, params = {}, {}
     for checkpoint, of_checkpoint in (("last", state.params), ("best", state.best.params)):
+        # Told for each: the first evaluation compiles, and the second shows how long it took without.
+        report(Progress("evaluate", steps, steps, live_loss(state)))
         measured[checkpoint] = jax.device_get(program.call("evaluate", evaluate, (0, 0), of_checkpoint, data))
         clock.lap("evaluate")
         if should_stop():

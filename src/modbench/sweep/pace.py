@@ -1,51 +1,60 @@
-"""How long a unit of work takes, from what was seen: of the like, else of its architecture, else of any."""
+"""How long a unit of work takes, from what was seen: of the like most of all, of the rest where little was."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Sequence
 
 from modbench.core.spec import RunSpec
 
-ENOUGH_SECONDS = 0.5
-"""Time to have been seen before a kind of work is known."""
-TRAINING = {"mlp": 1.0, "mha": 3.5, "rnn": 3.0}
-EVALUATION = {"mlp": 1.0, "mha": 24.0, "rnn": 9.0}
-"""Seconds per operation of training, and per run evaluated, relative to the MLP's: averages over the runs of
-`studies/small`, on CPU cores. They are looked at for an architecture of which nothing was seen yet."""
+DOUBT_SECONDS = 60.0
+"""Time that has to be seen of a kind of runs until it counts as much as what is expected of it."""
+
+Levels = tuple[tuple, ...]
+
+
+def levels(spec: RunSpec) -> Levels:
+    """Kinds of runs that a run belongs to, from everything to what is most like it."""
+    task, model = spec.task, spec.model
+    width = (task.architecture, model.encoder_width)
+    return (
+        (),
+        (task.architecture,),
+        width,
+        (*width, model.name),
+        (*width, model.name, task.num_rules),
+    )
 
 
 class Pace:
-    """Seconds per unit of work of runs.
+    """Seconds per unit of work.
 
-    Args:
-        relative: architecture -> what a unit takes beside those of others.
+    Every kind corrects the pace of the wider kind above it: seconds / work, as if `DOUBT_SECONDS` of it had been seen
+    at that one's pace.
     """
 
-    def __init__(self, relative: Mapping[str, float]) -> None:
-        self._relative = relative
-        self._seconds: dict[tuple, float] = {}
-        self._work: dict[tuple, float] = {}
+    def __init__(self) -> None:
+        self._seconds: defaultdict[tuple, float] = defaultdict(float)
+        self._work: defaultdict[tuple, float] = defaultdict(float)
 
-    def note(self, spec: RunSpec, seconds: float = 0.0, work: float = 0.0) -> None:
-        """Takes in time that passed, or work that was done, or both."""
-        for level in self._levels(spec):
-            weight = 1.0 if level else self._relative[spec.task.architecture]
-            self._seconds[level] = self._seconds.get(level, 0.0) + seconds
-            self._work[level] = self._work.get(level, 0.0) + work * weight
+    def note(self, kinds: Sequence[tuple], seconds: float = 0.0, work: float = 0.0) -> None:
+        """Takes in time that passed, or work that was done, or both.
 
-    def of(self, spec: RunSpec) -> float:
-        """Expected seconds per unit of a run's work; 0 before anything was seen."""
-        for level in self._levels(spec):
-            seconds, work = self._seconds.get(level, 0.0), self._work.get(level, 0.0)
-            if work and (seconds >= ENOUGH_SECONDS or not level):
-                return seconds / work * (1.0 if level else self._relative[spec.task.architecture])
-        return 0.0
+        Args:
+            kinds: see `levels`.
+            seconds: that passed.
+            work: in units that should take about the same time, whatever the run.
+        """
+        for kind in kinds:
+            self._seconds[kind] += seconds
+            self._work[kind] += work
 
-    def _levels(self, spec: RunSpec) -> list[tuple]:
-        """From what is most like a run to everything."""
-        task, model = spec.task, spec.model
-        return [
-            (task.architecture, model.name, task.num_rules, model.encoder_width),
-            (task.architecture, model.name, model.encoder_width),
-            (task.architecture, model.encoder_width),
-            (task.architecture,),
-            (),
-        ]
+    def of(self, kinds: Sequence[tuple]) -> float:
+        """Expected seconds per unit of work; 0 before anything was seen."""
+        everything, *narrower = kinds
+        if not self._work.get(everything) or not self._seconds[everything]:
+            return 0.0
+        pace = self._seconds[everything] / self._work[everything]
+        for kind in narrower:
+            if kind not in self._work:
+                break
+            pace = (self._seconds[kind] + DOUBT_SECONDS) / (self._work[kind] + DOUBT_SECONDS / pace)
+        return pace

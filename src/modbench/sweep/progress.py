@@ -1,13 +1,12 @@
 """Events -> how far a sweep is: runs done, steps per second, time left."""
 
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.cost import flops, flops_per_step
 from modbench.sweep.describe import describe_cell
 from modbench.sweep.events import (
     Advanced,
@@ -21,7 +20,7 @@ from modbench.sweep.events import (
     Resumed,
     Started,
 )
-from modbench.sweep.pace import EVALUATION, TRAINING, Pace
+from modbench.sweep.forecast import Forecast, Standing, makespan
 from modbench.sweep.plan import Plan
 from modbench.sweep.traces import Trace
 
@@ -47,7 +46,8 @@ class Active:
         since: clock time of the last event.
         compiled: whether the cohort's first program is ready.
         traced: whether the present group has a trace of its losses.
-        evaluating: seconds of the present group's evaluation.
+        evaluated: whether its evaluation program is.
+        first_evaluation: seconds of the evaluation of the group's first checkpoint.
     """
 
     cohort: PlannedCohort
@@ -61,7 +61,8 @@ class Active:
     since: float = 0.0
     compiled: bool = False
     traced: bool = False
-    evaluating: float = 0.0
+    evaluated: bool = False
+    first_evaluation: float = 0.0
 
     @property
     def groups(self) -> int:
@@ -79,6 +80,13 @@ class Active:
         """Runs of the present group; the last one may be smaller than the width."""
         return min(self.width, len(self.cohort.runs) - self.trained)
 
+    def standing(self, now: float) -> Standing:
+        """How far the cohort is at a moment of the clock."""
+        silent = now - self.since if self.phase in ("compile", "evaluate") else 0.0
+        return Standing(
+            self.groups - self.group, self.width, self.step, self.compiled, self.evaluated, silent
+        )
+
 
 def progress_of(total: int, plan: Plan, workers: int) -> "SweepProgress":
     """The live state of a sweep that is about to be trained.
@@ -94,16 +102,8 @@ def progress_of(total: int, plan: Plan, workers: int) -> "SweepProgress":
     return SweepProgress(plan.pending, total, recorded, workers)
 
 
-def num_groups(cohort: PlannedCohort) -> int:
-    """Groups in which a cohort trains."""
-    return ceil(len(cohort.runs) / cohort.width)
-
-
 class SweepProgress:
     """The live state of a sweep; it changes by events alone and can be shown at any moment.
-
-    Time is kept apart by phase (training, compiling, evaluating), since they grow with different things:
-    operations, cohorts, groups.
 
     Args:
         cohorts: what is to be trained.
@@ -133,9 +133,8 @@ class SweepProgress:
         self.troubles: list[GivenBack | CohortFailed] = []
         self._clock = clock
         self._started = clock()
-        self._spent: defaultdict[str, float] = defaultdict(float)
-        self._training, self._evaluating = Pace(TRAINING), Pace(EVALUATION)
-        self._compilations = 0
+        self._forecast = Forecast(cohorts)
+        self._trained_seconds = 0.0
         self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])
 
     @property
@@ -188,27 +187,31 @@ class SweepProgress:
                 self.unfinished.pop(event.cohort_id, None)
 
     def _pass(self, active: Active, event: Event, now: float) -> None:
-        """Counts the time since a worker's last event for the phase that it was in."""
+        """Counts the time since a worker's last event for what it was at."""
         seconds, active.since = now - active.since, now
-        self._spent[active.phase] += seconds
-        spec = active.cohort.runs[0]
+        cohort = active.cohort
         if active.phase == "train":
-            self._training.note(spec, seconds)
+            self._trained_seconds += seconds
+            self._forecast.trained(cohort, seconds)
+        elif active.phase == "compile":
+            if active.compiled:  # a later group's first steps
+                self._forecast.trained(cohort, seconds)
+            elif isinstance(event, Advanced):
+                self._forecast.compiled(cohort, "train", seconds)
+                active.compiled = True
         elif active.phase == "evaluate":
-            active.evaluating += seconds
-            over = (
-                event.group != active.group if isinstance(event, Advanced) else isinstance(event, Published)
-            )
-            if over:  # an evaluation that goes on says nothing yet
-                self._evaluating.note(spec, active.evaluating, active.width)
-                active.evaluating = 0.0
+            if isinstance(event, Advanced) and event.phase == "evaluate":
+                active.first_evaluation = seconds
+                return
+            # The second of two checkpoints: as long as the first, without its compilation.
+            self._forecast.evaluated(cohort, 2 * seconds, active.width)
+            if not active.evaluated:
+                self._forecast.compiled(cohort, "evaluate", max(0.0, active.first_evaluation - seconds))
+                active.evaluated = True
 
     def _advance(self, active: Active, event: Advanced, now: float) -> None:
         new_group = event.group != active.group
         before = 0 if new_group else active.step
-        if event.phase in ("train", "evaluate") and not active.compiled:
-            active.compiled = True
-            self._compilations += 1
         steps = max(0, event.step - before)
         if new_group:
             active.traced = False
@@ -216,8 +219,7 @@ class SweepProgress:
         active.group, active.phase, active.loss = event.group, event.phase, event.loss
         active.step, active.steps = event.step, event.steps
         self._trace(active, event)
-        spec = active.cohort.runs[0]
-        self._training.note(spec, work=steps * active.width * flops_per_step(spec))
+        self._forecast.trained(active.cohort, steps=steps * active.width)
         self._steps.append((now, self._steps[-1][1] + steps * active.runs))
         while len(self._steps) > 2 and now - self._steps[1][0] > WINDOW_SECONDS:
             self._steps.popleft()
@@ -245,26 +247,19 @@ class SweepProgress:
     def seconds_left(self) -> float | None:
         """Expected seconds until everything is trained; None before there is something to go by.
 
-        Training is expected by operations, so that large models count as what they are, at the pace of the like;
-        compilation by cohorts and evaluation by runs.
+        What is left is dealt as it will be: a cohort is not divided, and goes to the worker that is free first.
         """
         if not self.unfinished:
             return 0.0
-        training = self._spent["train"]
-        if training < TRUSTED_SECONDS:
+        if self._trained_seconds < TRUSTED_SECONDS:
             return None
-        per_compilation = self._spent["compile"] / max(1, self._compilations)
-        at_work = {active.cohort.cohort_id: active for active in self.active.values()}
-        left = []
-        for identity, cohort in self.unfinished.items():
-            active = at_work.get(identity)
-            groups, width, step, compiled = num_groups(cohort), cohort.width, 0.0, False
-            if active is not None:
-                groups, width = active.groups - active.group, active.width
-                step, compiled = active.step, active.compiled
-            spec = cohort.runs[0]
-            operations = width * (groups * flops(spec) - step * flops_per_step(spec))
-            seconds = operations * self._training.of(spec) + groups * width * self._evaluating.of(spec)
-            left.append(seconds + (0.0 if compiled else per_compilation))
-        # Cohorts are not divided, so the longest one is a bound of its own.
-        return max(sum(left) / self.workers, max(left))
+        now = self._clock()
+        begun = {active.cohort.cohort_id: active.standing(now) for active in self.active.values()}
+        # Whoever trains a cohort elsewhere takes others up as well.
+        begun |= {identity: Standing.planned(self.unfinished[identity]) for identity in self.elsewhere}
+        waiting = [cohort for identity, cohort in self.unfinished.items() if identity not in begun]
+        return makespan(
+            [self._forecast.seconds(self.unfinished[identity], begun[identity]) for identity in begun],
+            [self._forecast.seconds(cohort, Standing.planned(cohort)) for cohort in waiting],
+            self.workers + len(self.elsewhere),
+        )

@@ -1,0 +1,160 @@
+"""The time left, on sweeps that are played to the display's state with made-up times: cohorts of very unlike cost."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from math import ceil
+
+import pytest
+from small_sweeps import sweep
+
+from modbench.core.spec import RunSpec
+from modbench.store.plan import PlannedCohort
+from modbench.sweep.events import Advanced, Event, Published, Started
+from modbench.sweep.forecast import makespan
+from modbench.sweep.plan import make_plan
+from modbench.sweep.progress import SweepProgress
+
+STEP = {
+    "mlp": {32: 0.39, 64: 1.66, 128: 6.5},
+    "mha": {32: 12.0, 64: 28.3, 128: 85.0},
+    "rnn": {32: 32.8, 64: 82.4, 128: 313.0},
+}
+"""Milliseconds of a step of Modular with 8 rules, by encoder width: docs/images/growth.csv."""
+RULES = {
+    "mlp": {2: 1.1, 8: 1.0, 32: 1.4},
+    "mha": {2: 0.76, 8: 1.0, 32: 1.6},
+    "rnn": {2: 0.8, 8: 1.0, 32: 1.3},
+}
+MODEL = {"monolithic": 0.8, "modular": 1.0, "modular-op": 0.9, "gt-modular": 0.85}
+COMPILING = {"monolithic": 4.0, "modular": 7.0, "modular-op": 7.0, "gt-modular": 8.0}
+EVALUATION = {"mlp": 1000, "mha": 500, "rnn": 100}
+"""Steps of training that take as long as the evaluation of a run."""
+IMPORTING = 4.0
+
+
+def chance(index: int) -> float:
+    """A number in -1..1 that has no pattern, the same every time."""
+    return 2 * ((index * 0.754877666 + 0.3) % 1) - 1
+
+
+def step_seconds(spec: RunSpec) -> float:
+    architecture, model = spec.task.architecture, spec.model
+    quick = 0.6 if architecture == "rnn" and model.name != "modular" else 1.0
+    rules = 1 + (RULES[architecture][spec.task.num_rules] - 1) * (32 / model.encoder_width) ** 0.4
+    return STEP[architecture][model.encoder_width] / 1000 * rules * MODEL[model.name] * quick
+
+
+def story(worker: int, index: int, cohort: PlannedCohort) -> Iterator[tuple[float, Event]]:
+    """What a worker tells of a cohort, with the seconds before it."""
+    spec, identity = cohort.runs[0], cohort.cohort_id
+    groups, steps = ceil(len(cohort.runs) / cohort.width), cohort.runs[0].train.steps
+    weather = 1 + 0.15 * chance(index)  # a shared machine is not always as fast
+    training = weather * step_seconds(spec) * cohort.width * steps
+    evaluation = weather * step_seconds(spec) * cohort.width * EVALUATION[spec.task.architecture]
+    compiling = weather * COMPILING[spec.model.name]
+
+    def told(group: int, phase: str, step: int) -> Event:
+        return Advanced(worker, identity, group, phase, step, steps, 0.5)
+
+    yield 0.2, Started(worker, identity)
+    for group in range(groups):
+        first = group == 0
+        yield 0.2, told(group, "compile", 0)
+        yield 0.7 * compiling if first else 0.0, told(group, "train", 0)
+        for part in range(1, 51):
+            yield training / 50, told(group, "train", steps * part // 50)
+        yield 0.0, told(group, "evaluate", steps)
+        yield evaluation / 2 + (0.3 * compiling if first else 0.0), told(group, "evaluate", steps)
+        yield (
+            evaluation / 2,
+            told(group + 1, "compile", 0)
+            if group + 1 < groups
+            else Published(worker, identity, len(cohort.runs), 0),
+        )
+
+
+def played(cohorts: Sequence[PlannedCohort], workers: int) -> list[tuple[float, Event]]:
+    """A sweep's events with their times."""
+    waiting = enumerate(cohorts)
+    told: list[tuple[float, Event]] = []
+    ahead: list[tuple[float, int, Event, Iterator[tuple[float, Event]]]] = []
+
+    def go_on(worker: int, now: float, tale: Iterator[tuple[float, Event]]) -> None:
+        step = next(tale, None)
+        if step is None:
+            index, cohort = next(waiting, (0, None))
+            if cohort is not None:
+                go_on(worker, now, story(worker, index, cohort))
+        else:
+            heapq.heappush(ahead, (now + step[0], worker, step[1], tale))
+
+    for worker in range(workers):
+        go_on(worker, IMPORTING, iter(()))
+    while ahead:
+        now, worker, event, tale = heapq.heappop(ahead)
+        told.append((now, event))
+        go_on(worker, now, tale)
+    return told
+
+
+def estimates(cohorts: Sequence[PlannedCohort], workers: int) -> list[tuple[float, float, float]]:
+    """Moments of a sweep: share of its time that is over, seconds since the beginning, estimate / truth."""
+    now = 0.0
+    progress = SweepProgress(cohorts, sum(len(c.runs) for c in cohorts), 0, workers, lambda: now)
+    told = played(cohorts, workers)
+    end = told[-1][0]
+    found = []
+    for index, (moment, event) in enumerate(told):
+        now = moment
+        progress.apply(event)
+        if index % (len(told) // 300):
+            continue
+        left = progress.seconds_left()
+        if left is not None and moment < end:
+            found.append((moment / end, moment, left / (end - moment)))
+    return found
+
+
+MODELS = ["monolithic", "modular", "modular-op", "gt-modular"]
+STEPS = {"mlp": 40_000, "mha": 1000, "rnn": 500}
+
+
+def cohorts_of(architectures: Sequence[str], widths: Sequence[int]) -> list[PlannedCohort]:
+    """The cohorts of four models under 2, 8 and 32 rules and both kinds."""
+    runs: dict[str, RunSpec] = {}
+    for architecture in architectures:
+        runs |= sweep(
+            MODELS,
+            [2, 8, 32],
+            architecture=architecture,
+            steps=STEPS[architecture],
+            task__kind=["regression", "classification"],
+            model__encoder_width=list(widths),
+        ).runs
+    return list(make_plan(runs).pending)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+@pytest.mark.parametrize(
+    ("architectures", "widths"),
+    [
+        (["mlp"], [32]),
+        (["mha"], [32, 64, 128]),
+        (["mlp", "mha", "rnn"], [32]),
+        (["mlp", "mha", "rnn"], [32, 64, 128]),
+    ],
+)
+def test_time_left_is_right_within_a_quarter(architectures: list[str], widths: list[int], workers: int):
+    """After two minutes or a tenth of the time, whichever is later, until a twentieth is left."""
+    found = estimates(cohorts_of(architectures, widths), workers)
+    ratios = [ratio for share, seconds, ratio in found if 0.1 <= share <= 0.95 and seconds >= 120]
+    assert len(ratios) > 10
+    assert min(ratios) >= 0.75
+    assert max(ratios) <= 1.25
+
+
+def test_cohorts_go_to_the_worker_that_is_free_first():
+    assert makespan([], [3, 2, 2, 4], workers=2) == 7  # 3 + 4 and 2 + 2
+    assert makespan([5, 1], [2, 1], workers=2) == 5
+    assert makespan([5.0], [], workers=3) == 5
+    assert makespan([], [], workers=1) == 0
