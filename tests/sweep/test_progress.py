@@ -193,6 +193,28 @@ def test_the_live_display_shows_the_bar_and_every_worker():
     assert "stopping at the next chunk" in output
 
 
+def test_names_and_losses_are_whole_in_a_terminal_of_80_columns():
+    runs = sweep(
+        ["gt-modular"], [32], architecture="mha", task__kind="classification", task__search_version=2
+    ).runs
+    (cohort,), clock = make_plan(runs).pending, Clock()
+    progress = SweepProgress([cohort], 3, 0, 1, clock)
+    play(progress, clock, (0, Started(0, cohort.cohort_id)))
+    play(progress, clock, (1, Advanced(0, cohort.cohort_id, 2, "train", 900, 1000, 0.01234)))
+    for charts in (True, False):
+        console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+        console.print(picture(progress, charts=charts, width=80))
+        shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+        if charts:
+            assert "…" not in shown
+            assert re.search(
+                r"  MHA v2 classification R=32 E=32 GT-Modular +━\S* +group 3/3 step 900/1,000 *\n", shown
+            )
+            assert re.search(r"  GT-Modular .* 0.01234  MHA v2 classification R=32 E=32 *\n", shown)
+        else:
+            assert "loss" in shown
+
+
 def test_the_display_suits_the_output():
     progress, _, _ = started()
     assert isinstance(make_display(progress, True, Console(force_terminal=True)), Silent)
@@ -294,7 +316,7 @@ def test_each_model_has_a_chart_of_the_group_that_was_begun_last():
     console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     console.print(picture(progress))
     shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    assert re.search(r"Modular +▁+ +0.7 +MLP regression R=2 E=32 Modular", shown)
+    assert re.search(r"Modular +▁+ +0.7 +MLP regression R=2 E=32\s", shown)
     console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     console.print(picture(progress, charts=False))
     assert "▁" not in console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]

@@ -7,13 +7,17 @@ from modbench.core.task_spec import MhaTask
 
 def describe_cell(spec: RunSpec) -> str:
     """What the runs of a cohort share, such as `"MLP regression R=8 E=32 Modular"`."""
+    return f"{describe_setting(spec)} {MODEL_TITLES.get(spec.model.name, spec.model.name)}"
+
+
+def describe_setting(spec: RunSpec) -> str:
+    """What models are compared under, such as `"MLP regression R=8 E=32"`."""
     task, model = spec.task, spec.model
     architecture = task.architecture.upper()
     if isinstance(task, MhaTask):
         architecture += f" v{task.search_version}"
     modules = f" M={model.num_modules}" if model.num_modules not in (None, task.num_rules) else ""
-    title = MODEL_TITLES.get(model.name, model.name)
-    return f"{architecture} {task.kind} R={task.num_rules}{modules} E={model.encoder_width} {title}"
+    return f"{architecture} {task.kind} R={task.num_rules}{modules} E={model.encoder_width}"
 
 
 def describe_seconds(seconds: float) -> str:

@@ -135,6 +135,7 @@ class LiveDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stopping = False  # it has stopped
         self._live.stop()
 
     def update(self, event: Event) -> None:
@@ -153,7 +154,8 @@ class LiveDisplay:
     def render(self) -> RenderableType:
         """The display at this moment."""
         with self._lock:
-            return picture(self._progress, self._stopping, not self._console.options.ascii_only)
+            charts = not self._console.options.ascii_only
+            return picture(self._progress, self._stopping, charts, self._console.width)
 
 
 class NotebookDisplay:

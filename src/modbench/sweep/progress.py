@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.describe import describe_cell
+from modbench.sweep.describe import describe_setting
 from modbench.sweep.events import (
     Advanced,
     CohortFailed,
@@ -233,7 +233,7 @@ class SweepProgress:
         if not active.traced:
             active.traced = True
             self.traces.pop(spec.model.name, None)
-            trace = Trace(event.cohort_id, event.group, describe_cell(spec), event.loss)
+            trace = Trace(event.cohort_id, event.group, describe_setting(spec), event.loss)
             self.traces[spec.model.name] = trace
         if trace and (trace.cohort_id, trace.group) == (event.cohort_id, event.group):
             trace.add(event.step, event.steps, event.loss)

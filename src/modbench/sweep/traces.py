@@ -16,7 +16,7 @@ class Trace:
     Attributes:
         cohort_id: of its cohort.
         group: index of the group within the cohort.
-        what: the runs in words, such as `"MLP regression R=8 E=32 Modular"`.
+        what: their setting in words, such as `"MLP regression R=8 E=32"`.
         last: the latest loss.
         losses: the last loss within each of up to `LENGTH` equal parts of training; None where none was told.
     """
