@@ -14,7 +14,17 @@ from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import flops_per_step
 from modbench.sweep.describe import describe_bytes, describe_cell, describe_seconds, plural
 from modbench.sweep.display import LiveDisplay, Plain, Silent, make_display, summary_line
-from modbench.sweep.events import Advanced, CohortFailed, Event, GivenBack, Noted, Published, Resumed, Started
+from modbench.sweep.events import (
+    Advanced,
+    CohortFailed,
+    Elsewhere,
+    Event,
+    GivenBack,
+    Noted,
+    Published,
+    Resumed,
+    Started,
+)
 from modbench.sweep.picture import picture
 from modbench.sweep.plan import make_plan
 from modbench.sweep.progress import SweepProgress
@@ -126,6 +136,20 @@ def test_more_workers_do_not_shorten_the_longest_cohort():
     play(
         progress,
         clock,
+        (0, Started(0, a.cohort_id)),
+        (0, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
+        (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
+    )
+    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
+    assert progress.seconds_left() == pytest.approx(20 * ratio)
+
+
+def test_whoever_trains_a_cohort_elsewhere_shares_the_work():
+    progress, clock, (a, b) = started()
+    play(
+        progress,
+        clock,
+        (0, Elsewhere(0, b.cohort_id)),
         (0, Started(0, a.cohort_id)),
         (0, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
         (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
