@@ -14,6 +14,16 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 PATIENCE = 60_000
 """Milliseconds: how long a busy machine may take."""
 
+BARS = '.slot[data-along="rules"] svg .mark-rule.role-mark line'
+"""Bars of intervals in the charts along rules."""
+CHOSEN = """() => Object.fromEntries(
+  [...document.querySelectorAll("#choose input:checked")].map(input => [input.name, input.value])
+)"""
+CHOOSE = """wanted => {
+  for (const input of document.querySelectorAll("#choose input")) input.checked = wanted[input.name] === input.value;
+  document.querySelector("#choose").dispatchEvent(new Event("change"));
+}"""
+
 
 @dataclass
 class Seen:
@@ -22,6 +32,7 @@ class Seen:
     page: object
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    _first: dict[str, str] | None = None
 
     def settled(self):
         """Waits until every chart is drawn."""
@@ -32,6 +43,26 @@ class Seen:
         """Presses one of the page's controls, as a reader does."""
         self.page.locator(f'#choose label:has(input[name="{name}"][value="{value}"])').click()
         return self.settled()
+
+    def begin(self, **choices):
+        """Brings the controls and the legend of a page that others have used back to what it began with.
+
+        Args:
+            choices: what else is chosen, by the name of the control.
+        """
+        page = self.settled()
+        if self._first is None:
+            self._first = page.evaluate(CHOSEN)
+        else:
+            self.complaints.clear()  # those who were before have looked at theirs
+        for button in page.locator('#legend button[aria-pressed="false"]').all():
+            button.click()
+        wanted = self._first | {name: str(value) for name, value in choices.items()}
+        if page.evaluate(CHOSEN) != wanted:
+            page.evaluate(CHOOSE, wanted)
+        assert self.settled().evaluate(CHOSEN) == wanted
+        page.mouse.move(0, 0)
+        return self
 
 
 @contextmanager
@@ -65,3 +96,12 @@ def opened(chromium, path: Path, *, width=1280, height=900, scheme="light"):
         yield seen
     finally:
         context.close()
+
+
+def marks(page, along, which, model=None):
+    """The texts of the marks of a chart, from their labels: one per model and place."""
+    slot = page.locator(f'.slot[data-along="{along}"][data-which="{which}"]')
+    labels = slot.locator("svg .mark-symbol path[aria-label]").evaluate_all(
+        "paths => paths.map(path => path.getAttribute('aria-label'))"
+    )
+    return [label for label in labels if model is None or f"Model: {model};" in f"{label};"]
