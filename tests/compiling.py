@@ -26,7 +26,7 @@ def quick_programs() -> Iterator[None]:
     compiled = jax.stages.Lowered.compile
 
     def quickly(self: jax.stages.Lowered, compiler_options: dict[str, Any] | None = None) -> Any:
-        return compiled(self, {**QUICK, **(compiler_options or {})})
+        return compiled(self, {**(compiler_options or {}), **QUICK})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jax.stages.Lowered, "compile", quickly)

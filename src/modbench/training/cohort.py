@@ -5,7 +5,7 @@ training is chaotic, so a width is chosen once, recorded, and never chosen again
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +16,18 @@ from jaxtyping import Array, Int, PyTree
 from modbench.core.spec import RunSpec
 from modbench.models.precision import products_in
 from modbench.training.trainer import Point, RunData, Trainer, TrainState
+
+CPU_OPTIONS: dict[str, Any] = {
+    "xla_backend_optimization_level": 1,
+    "xla_cpu_parallel_codegen_split_count": 4,
+}
+"""How XLA compiles for a CPU: in two thirds of its usual time, programs that are no slower (docs/performance.md)."""
+CPU_OPTIONS_OF_MEASURE: dict[str, Any] = {
+    **CPU_OPTIONS,
+    "xla_cpu_parallel_codegen_split_count": 1,
+    "xla_cpu_use_fusion_emitters": False,
+}
+"""How it compiles what runs a few times: in a third of the time; such a program can be half again as slow."""
 
 
 class CohortProgram:
@@ -54,10 +66,23 @@ class CohortProgram:
 
     def measure(self, state: TrainState, data: RunData, step: int) -> tuple[TrainState, Point]:
         """A point of each learning curve after `step` updates; the given state is used up."""
-        return self.call("measure", self.trainer.measure, (0, 0, None), state, data, np.int32(step))
+        return self.call(
+            "measure",
+            self.trainer.measure,
+            (0, 0, None),
+            state,
+            data,
+            np.int32(step),
+            cpu_options=CPU_OPTIONS_OF_MEASURE,
+        )
 
     def call(
-        self, name: str, function: Callable[..., Any], axes: tuple[int | None, ...], *args: PyTree
+        self,
+        name: str,
+        function: Callable[..., Any],
+        axes: tuple[int | None, ...],
+        *args: PyTree,
+        cpu_options: Mapping[str, Any] = CPU_OPTIONS,
     ) -> Any:
         """Calls a pure function mapped over replicas, compiling it at the first call.
 
@@ -66,13 +91,15 @@ class CohortProgram:
             function: of one run.
             axes: for each argument 0 (has the replica axis) or None (shared).
             args: arguments; a `TrainState` as the first is donated.
+            cpu_options: for XLA, where it compiles for a CPU.
         """
         if name not in self._compiled:
             started = time.perf_counter()
             donated = (0,) if isinstance(args[0], TrainState) else ()
             mapped = jax.jit(_mapped(function, axes, self.width), donate_argnums=donated)
+            options = dict(cpu_options) if jax.default_backend() == "cpu" else None
             with products_in(self.trainer.spec.train.precision):
-                self._compiled[name] = mapped.lower(*args).compile()
+                self._compiled[name] = mapped.lower(*args).compile(options)
             self.compile_seconds += time.perf_counter() - started
         return self._compiled[name](*args)
 
