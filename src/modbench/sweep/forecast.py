@@ -11,7 +11,7 @@ from modbench.sweep.cost import flops_per_step
 from modbench.sweep.pace import Levels, Pace, levels
 from modbench.sweep.width import tokens_per_step
 
-BESIDE_PRODUCTS = {"mlp": 0.1, "mha": 2.7, "rnn": 1.2}
+BESIDE_PRODUCTS = {"mlp": 0.05, "mha": 2.5, "rnn": 1.1}
 """Time of a training step that is not for products with weights (attention, passes over activations), in times of
 those, for 8 rules at an encoder width of 32. Fitted by eye to docs/images/growth.csv, where it falls as 1 / E and
 grows as R to the 0.4."""
