@@ -211,6 +211,17 @@ def fill_disk(trial: Trial) -> str | None:
     return "disk full"
 
 
+def fill_disk_in_training(trial: Trial) -> str | None:
+    """The disk has no space left while checkpoints are kept, and then it has again."""
+    driver = trial.start(group="lasting")
+    trial.wait_until(lambda: list(trial.store.glob("checkpoints/*/state-*")))
+    used = shutil.disk_usage(trial.folder).used
+    _remount(trial, used + trial.draw.randrange(20_000))
+    driver.process.wait(ENDS)
+    _remount(trial, DISK)
+    return f"disk full in training, with {len(trial.published())} cohorts stored"
+
+
 def move_away(trial: Trial) -> str | None:
     """The folder vanishes while a command works on it, and comes back."""
     driver = trial.start()
@@ -258,7 +269,10 @@ FAULTS: dict[str, Fault] = {
     "files too large": files_too_large,
     "move away": move_away,
 }
-DISK_FAULTS: dict[str, Fault] = {"fill disk": fill_disk}
+DISK_FAULTS: dict[str, Fault] = {
+    "fill disk": fill_disk,
+    "fill disk in training": fill_disk_in_training,
+}
 """Those that need a disk of their own, see `small_disk`."""
 RAY_FAULTS: dict[str, Fault] = {"remove node": remove_node} if find_spec("ray") else {}
 """Those that need Ray."""
