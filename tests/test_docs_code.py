@@ -1,7 +1,6 @@
 """Code blocks of README and docs run, or say what they need; commands are commands, and the cheap ones are run."""
 
 import contextlib
-import functools
 import io
 import re
 import shlex
@@ -15,7 +14,9 @@ from typer.testing import CliRunner
 from doc_blocks import NEEDS, PAGES, README, ROOT, SWEEPS, Block, blocks, lines_of, of, shell_lines
 from modbench.core import names
 from modbench.core.grid import load_sweep, parse_sweep
+from modbench.core.identity import run_id
 from modbench.core.spec import RunSpec
+from preset_sweeps import preset
 from synthetic_results import fill, specs
 
 SMALL = {
@@ -37,10 +38,6 @@ TRAINING = [page for page in WITH_CODE if any("results/" in block.text for block
 TRAINING.sort(key=lambda page: page != README)
 
 
-# Several pages name the paper's 20,000 runs.
-preset = functools.cache(load_sweep)
-
-
 def place(block: Block) -> str:
     return f"{block.page.name}:{block.line}"
 
@@ -56,11 +53,20 @@ def test_every_block_is_classified():
 
 @pytest.fixture
 def small_runs(monkeypatch, tmp_path):
-    """Makes every run tiny, trains in this process, and forgets routers that a page registers."""
+    """Makes every run tiny, trains each once and in this process, and forgets routers that a page registers."""
     from modbench.api import requests
     from modbench.models import routing
     from modbench.sweep import run
     from modbench.sweep.executors import Here
+    from modbench.sweep.worker import train_group
+
+    results = {}
+
+    def once(specs, width, report, should_stop, keeper):
+        key = (width, keeper.params, *map(run_id, specs))
+        if key not in results:
+            results[key] = train_group(specs, width, report, should_stop, keeper)
+        return results[key]
 
     parse = RunSpec.parse.__func__
 
@@ -72,8 +78,8 @@ def small_runs(monkeypatch, tmp_path):
         return parse(cls, {**data, "task": task, "seed": 0, **parts})
 
     monkeypatch.setattr(RunSpec, "parse", classmethod(parse_small))
-    monkeypatch.setattr(run, "make_executor", Here)
-    monkeypatch.setattr(requests, "make_executor", lambda name, workers: Here())
+    monkeypatch.setattr(run, "make_executor", lambda: Here(once))
+    monkeypatch.setattr(requests, "make_executor", lambda name, workers: Here(once))
     monkeypatch.chdir(tmp_path)
     registries = (names.GATES, names.SCORES, routing.GATE_CLASSES, routing.SCORE_CLASSES)
     before = [dict(registry) for registry in registries]

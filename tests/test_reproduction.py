@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from modbench.core.grid import load_sweep, preset_names
+from modbench.core.grid import preset_names
+from preset_sweeps import preset
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "docs" / "reproduction.md").read_text("utf-8")
@@ -16,7 +17,7 @@ def test_the_table_of_presets():
     said = dict(re.findall(r"^\| `([\w-]+)` \| ([\d,]+)", section, re.M))
     assert set(said) == set(preset_names()) - SHORT
     for name, number in said.items():
-        assert int(number.replace(",", "")) == len(load_sweep(name).runs), name
+        assert int(number.replace(",", "")) == len(preset(name).runs), name
 
 
 def test_the_files_that_it_names_exist():

@@ -1,6 +1,5 @@
 """What the sweeps that ship with modbench contain."""
 
-import functools
 import itertools
 import re
 import tomllib
@@ -13,11 +12,12 @@ from modbench.core.grid import load_sweep, preset_names
 from modbench.core.identity import run_id, static_key
 from modbench.core.names import PAPER_MODELS
 from modbench.core.spec import RunSpec
+from preset_sweeps import preset
 
 
 @pytest.fixture(scope="module")
 def paper():
-    return list(load_sweep("paper").runs.values())
+    return list(preset("paper").runs.values())
 
 
 def test_paper_is_the_papers_grid(paper):
@@ -110,13 +110,12 @@ AS_THE_PAPER = {
 }
 
 
-@functools.cache
-def specs(preset):
-    return list(load_sweep(preset).runs.values())
+def specs(name):
+    return list(preset(name).runs.values())
 
 
-def table(preset):
-    return tomllib.loads((resources.files("modbench.presets") / f"{preset}.toml").read_text("utf-8"))
+def table(name):
+    return tomllib.loads((resources.files("modbench.presets") / f"{name}.toml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ ADDED_LATER = {("train", "precision"): "float32"}
 
 def run_id(spec: RunSpec) -> str:
     """Identity of a run: 16 hexadecimal digits, equal exactly for runs that have the same numbers."""
-    return digest(_versioned(spec, _differing(spec)))
+    return digest(_versioned(spec, _differing(spec, spec.model_dump(mode="json"))))
 
 
 def static_fields(spec: RunSpec) -> dict[str, Any]:
@@ -62,14 +62,13 @@ def digest(table: Any) -> str:
     return hashlib.sha256(canonical(table).encode()).hexdigest()[:16]
 
 
-def _differing(spec: BaseModel) -> dict[str, Any]:
-    """The fields, nested, whose values differ from their class defaults."""
+def _differing(spec: BaseModel, dumped: dict[str, Any]) -> dict[str, Any]:
+    """The fields, nested, whose values differ from their class defaults; `dumped` has them as JSON does."""
     fields: dict[str, Any] = {}
-    dumped = spec.model_dump(mode="json")
     for name, field in type(spec).model_fields.items():
         value = getattr(spec, name)
         if isinstance(value, BaseModel):
-            fields[name] = _differing(value)
+            fields[name] = _differing(value, dumped[name])
         elif field.is_required() or value != field.default:
             fields[name] = dumped[name]
     return fields
