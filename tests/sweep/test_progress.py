@@ -131,6 +131,23 @@ def test_time_left_keeps_phases_apart():
     assert progress.seconds_left() == pytest.approx(7 + 20 * ratio + 3 + 4)
 
 
+def test_a_whole_cohort_tells_the_time_left_however_short_its_training():
+    progress, clock, (a, b) = started()
+    play(
+        progress,
+        clock,
+        (0, Started(0, a.cohort_id)),
+        (0, Advanced(0, a.cohort_id, 0, "compile", 0, 100, None)),
+        (7, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
+        (0.2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
+        (3, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
+    )
+    assert progress.seconds_left() is None
+    play(progress, clock, (0, Published(0, a.cohort_id, 3, 0)))
+    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
+    assert progress.seconds_left() == pytest.approx(7 + 0.2 * ratio + 3)
+
+
 def test_more_workers_do_not_shorten_the_longest_cohort():
     progress, clock, (a, b) = started(workers=8)
     play(

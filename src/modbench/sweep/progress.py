@@ -27,7 +27,7 @@ from modbench.sweep.traces import Trace
 WINDOW_SECONDS = 20.0
 """The step rate is a mean over this long."""
 TRUSTED_SECONDS = 1.0
-"""Training to have been seen before a remaining time is told."""
+"""Training to have been seen, or else a whole cohort, before a remaining time is told."""
 
 
 @dataclass
@@ -251,7 +251,7 @@ class SweepProgress:
         """
         if not self.unfinished:
             return 0.0
-        if self._trained_seconds < TRUSTED_SECONDS:
+        if self._trained_seconds < TRUSTED_SECONDS and not self.runs_published:
             return None
         now = self._clock()
         begun = {active.cohort.cohort_id: active.standing(now) for active in self.active.values()}
