@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from modbench.analysis import crossed_interval, probability_interval
-from modbench.analysis.intervals import interquartile_mean
+from modbench.analysis.resampling import interquartile_mean
 
 TASKS, SEEDS = (labels.ravel() for labels in np.meshgrid(range(5), range(5), indexing="ij"))
 

@@ -210,7 +210,7 @@ def test_plan_of_a_finished_sweep_times_nothing(command, small, monkeypatch):
 def test_the_report_says_where(command, folder, small, monkeypatch):
     calls = {}
 
-    def write_report(tables, path, provenance, checkpoint):
+    def write_report(tables, path, provenance, checkpoint, processes):
         calls["report"] = (len(tables.runs), path, provenance, checkpoint)
 
     monkeypatch.setitem(sys.modules, "modbench.report", SimpleNamespace(write_report=write_report))

@@ -93,7 +93,7 @@ CONNECTIONS = {
     "sweep/cluster_driver.py",
     "bench/crew.py",
     # A pool of processes of our own, over pipes without a name, to which figures are dealt.
-    "figures/saving.py",
+    "figures/drawers.py",
 }
 
 

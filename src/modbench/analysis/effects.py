@@ -107,20 +107,21 @@ class Effect:
         Returns:
             The effect's mean over what the panel has of it, with its interval.
         """
-        values = _OVER[self.over](self.value(panel.values))
-        used = values.dropna(subset="value")
-        task_seeds, seeds = (used.index.get_level_values(name) for name in ("task_seed", "seed"))
+        found = _OVER[self.over](self.value(panel.values))
+        known = found["value"].notna().to_numpy()
+        values = found["value"].to_numpy()[known]
+        task_seeds, seeds = (found.index.get_level_values(name)[known] for name in ("task_seed", "seed"))
         if self.form == "share":
             # Capacities share their task.
-            trials = len(used.reset_index()[["setting", "num_rules", "task_seed", "seed"]].drop_duplicates())
-            interval = probability_interval(used["value"], task_seeds, seeds, level, trials)
+            trials = len(found.index[known].droplevel(["encoder_width", "model_width"]).unique())
+            interval = probability_interval(values, task_seeds, seeds, level, trials)
         else:
             bounds = (0.0, 1.0) if self.form == "level" else (-np.inf, np.inf)
-            interval = crossed_interval(used["value"], task_seeds, seeds, level=level, bounds=bounds)
+            interval = crossed_interval(values, task_seeds, seeds, level=level, bounds=bounds)
         return Measured(
             interval,
-            num_runs=len(self.models) * int(used["rows"].sum()),
-            num_left_out=len(values) - len(used),
+            num_runs=len(self.models) * int(found["rows"].to_numpy()[known].sum()),
+            num_left_out=len(found) - len(values),
             parameters=_parameters(panel.values, self.models) if self.form in ("ratio", "share") else None,
         )
 
@@ -231,10 +232,12 @@ def _all(values: pd.Series) -> pd.DataFrame:
 
 def _per_cell(values: pd.Series, reduce: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     """Reduces tables (task seed and seed, R) of the settings and capacities that have several numbers of rules."""
-    tables = [part.unstack("num_rules") for _, part in values.groupby(CELL)]
-    parts = [reduce(table) for table in tables if table.shape[1] > 1]
-    empty = pd.MultiIndex.from_tuples([], names=[name for name in KEY if name != "num_rules"])
-    return pd.concat(parts) if parts else pd.DataFrame({"value": [], "rows": []}, index=empty)
+    table = values.unstack("num_rules")
+    asked = pd.Series(1, values.index).unstack("num_rules").notna().groupby(CELL).transform("any")
+    # Cells of the same numbers of rules, as most are, are cut at once.
+    patterns, which = np.unique(asked.to_numpy(), axis=0, return_inverse=True)
+    parts = [reduce(table.loc[which == k, rules]) for k, rules in enumerate(patterns) if rules.sum() > 1]
+    return pd.concat(parts) if parts else pd.DataFrame({"value": [], "rows": []}, index=table.index[:0])
 
 
 def _slope(table: pd.DataFrame) -> pd.DataFrame:

@@ -30,21 +30,22 @@ A design with an unequal number of runs per (task seed, seed), where runs failed
 same formulas, for which they are then approximate.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
+
+from modbench.analysis.resampling import (
+    CrossedRuns,
+    interquartile_mean,
+    iqm_influence,
+    iqm_percentiles,
+    mean_percentiles,
+)
 
 Statistic = Literal["mean", "iqm"]
 LEVEL = 0.95
-RESAMPLES = 2000
-_GENERATOR_SEED = 20_602_713
-_BLOCK = 2_000_000
-_THREADS = min(4, os.cpu_count() or 1)
 
 
 class Interval(NamedTuple):
@@ -65,26 +66,6 @@ class Interval(NamedTuple):
     num_runs: np.ndarray
     num_task_seeds: np.ndarray
     num_seeds: np.ndarray
-
-
-class _Runs(NamedTuple):
-    """Values (n, K) with absent ones zero, which are present (n, K), and the row and column of each run (n,)."""
-
-    values: np.ndarray
-    present: np.ndarray
-    task: np.ndarray
-    seed: np.ndarray
-
-    def cells(self, values: np.ndarray) -> np.ndarray:
-        """Sums (I, J, K) of the present values (n, K) over the runs of each task seed and seed."""
-        I, J = self.task.max(initial=0) + 1, self.seed.max(initial=0) + 1  # noqa: E741
-        cell = self.task * J + self.seed
-        order = np.argsort(cell, kind="stable")
-        occupied, first = np.unique(cell[order], return_index=True)
-        table = np.zeros((I * J, values.shape[1]))
-        if len(occupied):
-            table[occupied] = np.add.reduceat(np.where(self.present, values, 0.0)[order], first, axis=0)
-        return table.reshape(I, J, -1)
 
 
 def crossed_interval(
@@ -123,7 +104,7 @@ def crossed_interval(
     present = np.isfinite(table)
     task = np.unique(np.asarray(task_seeds), return_inverse=True)[1]
     seed = np.unique(np.asarray(seeds), return_inverse=True)[1]
-    runs = _Runs(np.where(present, table, 0.0), present, task, seed)
+    runs = CrossedRuns(np.where(present, table, 0.0), present, task, seed)
     counts = runs.cells(np.ones_like(table))
     num_runs = counts.sum((0, 1))
     num_task_seeds, num_seeds = (counts.sum(1) > 0).sum(0), (counts.sum(0) > 0).sum(0)
@@ -131,11 +112,11 @@ def crossed_interval(
         if statistic == "mean":
             estimate = runs.values.sum(0) / num_runs
             influence = runs.values - estimate
-            percentiles = _mean_percentiles(runs.cells(runs.values), counts, estimate, level)
+            percentiles = mean_percentiles(runs.cells(runs.values), counts, estimate, level)
         else:
             estimate = interquartile_mean(runs.values, present)
-            influence = _iqm_influence(runs)
-            percentiles = _percentiles(_resampled_iqms(runs).T, estimate, level)
+            influence = iqm_influence(runs)
+            percentiles = iqm_percentiles(runs, estimate, level)
         half_width = _half_width(runs.cells(influence), counts, level)
         below, above = np.maximum(estimate - percentiles[0], 0.0), np.maximum(percentiles[1] - estimate, 0.0)
         share = np.where(below + above > 0, 2 * below / (below + above), 1.0)
@@ -178,30 +159,10 @@ def probability_interval(
     pairs = zip(np.asarray(task_seeds).tolist(), np.asarray(seeds).tolist(), strict=True)
     trials = len(set(pairs)) if num_trials is None else num_trials
     won = interval.estimate * trials
-    low = np.where(won > 0, stats.beta.ppf(0.5 - level / 2, won, trials - won + 1), 0.0)
-    high = np.where(won < trials, stats.beta.ppf(0.5 + level / 2, won + 1, trials - won), 1.0)
+    low = np.where(won > 0, special.betaincinv(won, trials - won + 1, 0.5 - level / 2), 0.0)
+    high = np.where(won < trials, special.betaincinv(won + 1, trials - won, 0.5 + level / 2), 1.0)
     interval = interval._replace(low=np.minimum(interval.low, low), high=np.maximum(interval.high, high))
     return Interval(*(result[which.ravel()].reshape(table.shape[1:]) for result in interval))
-
-
-def interquartile_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean of the middle half of the weight, a value that straddles a quartile counting in part.
-
-    Args:
-        values: (n, K).
-        weights: non-negative, of a shape that broadcasts to (..., n, K).
-
-    Returns:
-        (..., K); NaN where no value has weight.
-    """
-    order = np.argsort(values, axis=0, kind="stable")
-    weights = np.broadcast_to(weights, np.broadcast_shapes(np.shape(weights), values.shape)).astype(float)
-    ranked = np.take_along_axis(weights, order.reshape((1,) * (weights.ndim - 2) + order.shape), axis=-2)
-    upper = np.cumsum(ranked, axis=-2)
-    total = upper[..., -1:, :]
-    inside = np.minimum(upper, 0.75 * total) - np.maximum(upper - ranked, 0.25 * total)
-    middle = np.maximum(inside, 0.0)
-    return (middle * np.take_along_axis(values, order, axis=0)).sum(-2) / middle.sum(-2)
 
 
 def _half_width(influence: np.ndarray, counts: np.ndarray, level: float) -> np.ndarray:
@@ -225,80 +186,5 @@ def _half_width(influence: np.ndarray, counts: np.ndarray, level: float) -> np.n
     )
     # Without any spread the degrees of freedom are 0 / 0, and the width is zero whatever they are.
     freedom = np.where(spread > 0, variance**2 / np.where(spread > 0, spread, 1), 1.0)
-    width = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(variance)
+    width = special.stdtrit(freedom, 0.5 + level / 2) * np.sqrt(variance)
     return np.where((I > 1) | (J > 1), width, np.nan)
-
-
-def _percentiles(resampled: np.ndarray, estimate: np.ndarray, level: float) -> np.ndarray:
-    """The bootstrap percentiles (2, K) of resampled statistics (K, B), which are sorted in place."""
-    silent = ~np.isfinite(resampled)  # a resample without any run says nothing
-    if silent.any():
-        resampled = np.where(silent, estimate[:, None], resampled)
-    # Not np.quantile, which takes six times as long for rows as short as these.
-    resampled.sort(axis=1)
-    places = np.array([0.5 - level / 2, 0.5 + level / 2]) * (resampled.shape[1] - 1)
-    before = np.floor(places).astype(int)
-    low, high = resampled[:, before].T, resampled[:, np.ceil(places).astype(int)].T
-    return low + (high - low) * (places - before)[:, None]
-
-
-@lru_cache(maxsize=64)
-def _weights(num_task_seeds: int, num_seeds: int) -> tuple[np.ndarray, np.ndarray]:
-    """How often each task seed (B, I) and each seed (B, J) is drawn; the same draws every time."""
-    generator = np.random.default_rng(_GENERATOR_SEED)
-    return tuple(  # type: ignore[return-value]
-        generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
-        for n in (num_task_seeds, num_seeds)
-    )
-
-
-@lru_cache(maxsize=64)
-def _cell_weights(num_task_seeds: int, num_seeds: int) -> np.ndarray:
-    """How often each (task seed, seed) is drawn: (I x J, B)."""
-    of_tasks, of_seeds = _weights(num_task_seeds, num_seeds)
-    return np.ascontiguousarray((of_tasks[:, :, None] * of_seeds[:, None, :]).reshape(RESAMPLES, -1).T)
-
-
-def _mean_percentiles(sums: np.ndarray, counts: np.ndarray, estimate: np.ndarray, level: float) -> np.ndarray:
-    """Percentiles (2, K) of the means of pigeonhole resamples, from cell sums and counts (I, J, K)."""
-    I, J, K = sums.shape  # noqa: E741
-    weights, found = _cell_weights(I, J), np.empty((2, K))
-    sums, counts = sums.reshape(I * J, K).T, counts.reshape(I * J, K).T
-    alike = bool((counts == counts[:1]).all())
-    if alike and K:  # of every quantity equally many values: one weighing does for all
-        weights = weights / (counts[0] @ weights)
-    step = max(1, _BLOCK // RESAMPLES)
-
-    def fill(first: int) -> None:
-        part = slice(first, first + step)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = sums[part] @ weights
-            if not alike:
-                means /= counts[part] @ weights
-        found[:, part] = _percentiles(means, estimate[part], level)
-
-    if step >= K:
-        fill(0)
-    else:  # products and sorting leave Python's lock to the other threads
-        with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(fill, range(0, K, step)))
-    return found
-
-
-def _resampled_iqms(runs: _Runs) -> np.ndarray:
-    """Interquartile means (B, K) of pigeonhole resamples."""
-    of_tasks, of_seeds = _weights(runs.task.max(initial=0) + 1, runs.seed.max(initial=0) + 1)
-    weights = of_tasks[:, runs.task] * of_seeds[:, runs.seed]
-    step = max(1, _BLOCK // max(1, runs.values.size))
-    return np.concatenate([
-        interquartile_mean(runs.values, weights[b : b + step, :, None] * runs.present)
-        for b in range(0, RESAMPLES, step)
-    ])  # fmt: skip
-
-
-def _iqm_influence(runs: _Runs) -> np.ndarray:
-    """Influence (n, K) of each run on the interquartile mean: twice its winsorised deviation."""
-    held = np.where(runs.present, runs.values, np.nan)
-    quartiles = np.nanquantile(held, [0.25, 0.75], axis=0) if len(held) else np.zeros((2, held.shape[1]))
-    winsorised = np.clip(held, *quartiles)
-    return 2 * (winsorised - np.nanmean(winsorised, axis=0))

@@ -14,13 +14,13 @@ Runs that failed are left out and counted, as everywhere. Routing is recorded al
 losses are: runs without it are `num_unrecorded`, and say nothing on targets of routing.
 """
 
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from modbench.analysis.intervals import crossed_interval, probability_interval
+from modbench.analysis.remembered import remembered
 from modbench.analysis.settings import with_settings
 from modbench.analysis.summary import COUNTS, GROUP, groups, in_reporting_order, planned_runs
 from modbench.core.quantities import CURVE_METRICS
@@ -240,19 +240,24 @@ def _share(outcomes: np.ndarray, task_seed: np.ndarray, seed: np.ndarray) -> tup
     return float(found.estimate), float(found.low), float(found.high)
 
 
-def _groups(tables: Tables, by: Sequence[str] = GROUP) -> Iterator[_Courses]:
+def _groups(tables: Tables) -> list[_Courses]:
     """The curves of each setting, number of rules and model that is planned, in reporting order."""
-    tables = with_settings(tables)
+    return _courses(with_settings(tables))
+
+
+@remembered
+def _courses(tables: Tables) -> list[_Courses]:
     planned = planned_runs(tables)
     columns = ["error", *CURVE_METRICS]
     done = tables.curves.loc[
-        tables.curves["status"] == "done", [*by, "run_id", "task_seed", "seed", "step", *columns]
+        tables.curves["status"] == "done", [*GROUP, "run_id", "task_seed", "seed", "step", *columns]
     ]
     starts = done[done["step"] == 0].groupby(["setting", "num_rules"])["error"].mean().to_dict()
-    curves = {tuple(key.values()): part for key, part in groups(done, by)}
+    curves = {tuple(key.values()): part for key, part in groups(done, GROUP)}
     empty = done.iloc[:0]
-    order = in_reporting_order(planned[list(by)].drop_duplicates(), planned)
-    states = {tuple(key.values()): part for key, part in groups(planned, by)}
+    order = in_reporting_order(planned[list(GROUP)].drop_duplicates(), planned)
+    states = {tuple(key.values()): part for key, part in groups(planned, GROUP)}
+    found = []
     for key in order.itertuples(index=False, name=None):
         part, state = curves.get(key, empty), states[key]["state"]
         runs = part.drop_duplicates("run_id")
@@ -263,16 +268,19 @@ def _groups(tables: Tables, by: Sequence[str] = GROUP) -> Iterator[_Courses]:
         for name in columns:
             values[name] = np.full((len(runs), len(steps)), np.nan)
             values[name][row, column] = part[name].to_numpy(dtype=float)
-        yield _Courses(
-            dict(zip(by, key, strict=True)),
-            steps,
-            values,
-            runs["task_seed"].to_numpy(),
-            runs["seed"].to_numpy(),
-            starts.get(key[:2], np.nan),
-            bool((states[key]["scores"] != "none").any()),
-            {
-                name: int((state == word).sum())
-                for name, word in zip(COUNTS, ("done", "failed", "missing"), strict=True)
-            },
+        found.append(
+            _Courses(
+                dict(zip(GROUP, key, strict=True)),
+                steps,
+                values,
+                runs["task_seed"].to_numpy(),
+                runs["seed"].to_numpy(),
+                starts.get(key[:2], np.nan),
+                bool((states[key]["scores"] != "none").any()),
+                {
+                    name: int((state == word).sum())
+                    for name, word in zip(COUNTS, ("done", "failed", "missing"), strict=True)
+                },
+            )
         )
+    return found

@@ -32,9 +32,9 @@ def random_baselines(tables: Tables) -> pd.DataFrame:
         Columns `setting`, `num_rules`, `quantity`, `mean`: for as many modules as the models there have, or for R
         modules where they differ in that.
     """
-    planned = planned_runs(tables)
+    planned = planned_runs(tables)[["setting", "num_rules", "num_modules"]]
     rows = []
-    for key, group in groups(planned[planned["num_modules"].notna()], ["setting", "num_rules"]):
+    for key, group in groups(planned.dropna(), ["setting", "num_rules"]):
         numbers, R = group["num_modules"].unique(), int(key["num_rules"])
         M = int(numbers[0]) if len(numbers) == 1 else None
         rows += [{**key, "quantity": name, "mean": random_value(name, R, M)} for name in METRICS]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from modbench.analysis.remembered import remembered
 from modbench.core.identity import ADDED_LATER
 from modbench.core.names import ARCHITECTURES, KINDS, MODEL_TITLES
 from modbench.store.table import Tables
@@ -47,8 +48,11 @@ def with_settings(tables: Tables) -> Tables:
     Returns:
         New tables; the given ones are left alone.
     """
-    if "setting" in tables.runs:
-        return tables
+    return tables if "setting" in tables.runs else _with_settings(tables)
+
+
+@remembered
+def _with_settings(tables: Tables) -> Tables:
     runs = _distinct_runs(tables)
     setting, model = _families(runs), runs["model"]
     fields = pd.DataFrame([dict(_flatten(json.loads(spec))) for spec in runs["spec"]], index=runs.index)
@@ -79,7 +83,7 @@ def with_settings(tables: Tables) -> Tables:
 
 def settings_in_order(frame: pd.DataFrame) -> list[str]:
     """The settings of a table, in reporting order: architecture, search version, kind, then name."""
-    first = frame.drop_duplicates("setting")
+    first = frame[["setting", *FAMILY]].drop_duplicates("setting")
     ranks = {
         str(setting): (_rank(ARCHITECTURES, architecture), str(version), _rank(KINDS, kind))
         for setting, architecture, version, kind in zip(
@@ -91,7 +95,8 @@ def settings_in_order(frame: pd.DataFrame) -> list[str]:
 
 def models_in_order(models: Iterable[str]) -> list[str]:
     """Distinct models in reporting order: the named ones from Monolithic on, then others by name."""
-    return sorted(set(models), key=lambda model: (_rank(MODEL_TITLES, base_model(model)), model))
+    distinct = models.unique() if isinstance(models, pd.Series) else set(models)
+    return sorted(distinct, key=lambda model: (_rank(MODEL_TITLES, base_model(model)), model))
 
 
 def base_model(model: str) -> str:

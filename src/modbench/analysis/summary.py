@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from modbench.analysis.intervals import LEVEL, Statistic, crossed_interval
+from modbench.analysis.remembered import remembered
 from modbench.analysis.settings import models_in_order, settings_in_order, with_settings
 from modbench.core.errors import RequestError, unknown
 from modbench.core.names import CHECKPOINTS
@@ -118,7 +119,11 @@ def planned_runs(tables: Tables, checkpoint: str = "last") -> pd.DataFrame:
     """
     if checkpoint not in CHECKPOINTS:
         raise unknown("checkpoint", checkpoint, CHECKPOINTS)
-    tables = with_settings(tables)
+    return _planned_runs(with_settings(tables), checkpoint)
+
+
+@remembered
+def _planned_runs(tables: Tables, checkpoint: str) -> pd.DataFrame:
     runs = tables.runs[tables.runs["checkpoint"] == checkpoint]
     runs = runs.assign(state=np.where(runs["status"] == "done", "done", "failed"))
     if tables.missing.empty:

@@ -83,7 +83,7 @@ def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> No
         raise RequestError(f"output must be a file, got the folder {path}")
     from modbench.report import write_report
 
-    write_report(tables, path, _provenance(folder), checkpoint)
+    write_report(tables, path, _provenance(folder), checkpoint, processes=usable_cores())
     console = output()
     for note in store_notes(tables):
         console.print(note)

@@ -74,6 +74,8 @@ def best_order(A: np.ndarray) -> np.ndarray:
         over, the busiest first.
     """
     rows, matched = linear_sum_assignment(A, maximize=True)
+    if len(matched) == A.shape[1]:  # as of most, of which a page has thousands
+        return matched[np.argsort(rows)]
     rest = np.setdiff1d(np.arange(A.shape[1]), matched)
     return np.concatenate([matched[np.argsort(rows)], rest[np.argsort(-A[:, rest].sum(0), kind="stable")]])
 

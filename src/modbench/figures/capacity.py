@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from modbench.analysis import random_baselines, summarise, with_settings
 from modbench.analysis.needs import Need
+from modbench.analysis.remembered import remembered
 from modbench.analysis.summary import planned_runs
 from modbench.core.quantities import METRICS
 from modbench.figures.along import ERRORS
@@ -37,7 +38,12 @@ def prepare_capacity(tables: Tables, checkpoint: str = "last") -> FigureData:
         counts, and `num_parameters`, trainable ones, of the model as trained. Rows of model `"random"` hold the
         values of uniform routing, which are the same at every capacity.
     """
-    tables = with_settings(tables)
+    return _prepared(with_settings(tables), checkpoint)
+
+
+@remembered
+def _prepared(tables: Tables, checkpoint: str) -> FigureData:
+    """Of two figures."""
     settings = several(planned_runs(tables), "encoder_width", BY)
     part = part_of(tables, lambda runs: runs["setting"].isin(settings))
     by = ["setting", "kind", "num_rules", "encoder_width", "model"]

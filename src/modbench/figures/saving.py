@@ -1,10 +1,8 @@
 """Figures -> files, each with the numbers it shows as CSV."""
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +15,7 @@ from modbench.analysis.needs import Need
 from modbench.analysis.summary import planned_runs
 from modbench.core.errors import MachineError, RequestError, unknown
 from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.drawers import MANY_RUNS, drawers
 from modbench.figures.latex import latex_tables
 from modbench.figures.registry import FIGURES
 from modbench.figures.style import PAPERS, Paper, look, on_paper
@@ -24,10 +23,8 @@ from modbench.store.table import Tables
 
 FORMATS = ("png", "pdf", "svg")
 DEFAULT_FORMATS = ("png", "pdf")
-MANY_RUNS = 2000
-"""Planned runs from which on drawing takes longer than starting processes that share it."""
 MOST_PROCESSES = 4
-"""Processes that draw: there are but two figures that take long."""
+"""Processes that draw: to prepare all numbers takes a third of the time that drawing takes."""
 
 
 class Saved(NamedTuple):
@@ -86,39 +83,24 @@ def save_figures(
         raise unknown("style", style, PAPERS)
     tables, folder = with_settings(tables), Path(folder)
     planned = planned_runs(tables, checkpoint)
-    shown: dict[str, FigureData] = {}
-    left_out: dict[str, str] = {}
-    for name in names:
-        found = numbers_of(FIGURES[name], tables, planned, checkpoint)
-        if isinstance(found, FigureData):
-            shown[name] = found
-        elif only is None:
-            left_out[name] = found.text
-        else:
-            command = found.command(store)
-            remedy = f". Least that would do: {command}" if command else ""
-            raise RequestError(f"figure {name!r} needs {found.text}{remedy}")
-    paths = []
+    # The last ones have the most panels: these are drawn while the others are prepared.
+    found = ((name, numbers_of(FIGURES[name], tables, planned, checkpoint)) for name in reversed(names))
+    if only is not None:
+        found = list(found)
+        for name, numbers in reversed(found):
+            if isinstance(numbers, Need):
+                command = numbers.command(store)
+                remedy = f". Least that would do: {command}" if command else ""
+                raise RequestError(f"figure {name!r} needs {numbers.text}{remedy}")
+    workers = min(processes, MOST_PROCESSES) if processes > 1 and len(planned) >= MANY_RUNS else 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths += _save_all(shown, folder, formats, style, processes if len(planned) >= MANY_RUNS else 1)
+        saved = _save_all(found, _Place(folder, formats, style), workers)
         if style and only is None:
-            ending = "-best" if checkpoint == "best" else ""
-            for setting, (text, frame) in latex_tables(tables, checkpoint).items():
-                stem = f"table-{_slug(setting)}{ending}"
-                paths.append(
-                    _replace(folder / f"{stem}.tex", lambda path, text=text: path.write_text(text, "utf-8"))
-                )
-                paths.append(
-                    _replace(
-                        folder / f"{stem}.csv", lambda path, frame=frame: frame.to_csv(path, index=False)
-                    )
-                )
+            saved.paths.extend(_save_tables(tables, folder, checkpoint))
     except OSError as error:
         raise MachineError(f"cannot write figures to {str(folder)!r}: {error.strerror or error}") from None
-    except BrokenProcessPool:
-        raise MachineError("a process that draws figures was killed (out of memory?)") from None
-    return Saved(paths, left_out)
+    return saved
 
 
 def numbers_of(card: FigureCard, tables: Tables, planned: pd.DataFrame, checkpoint: str) -> FigureData | Need:
@@ -138,49 +120,84 @@ def numbers_of(card: FigureCard, tables: Tables, planned: pd.DataFrame, checkpoi
     return card.unseen(planned) if data.empty else data
 
 
-def _save_all(
-    shown: Mapping[str, FigureData], folder: Path, formats: Sequence[str], style: str | None, processes: int
-) -> list[Path]:
-    """Writes figures, in this process or in several."""
-    save = partial(_save, folder=folder, formats=formats, style=style)
-    workers = min(processes, MOST_PROCESSES, len(shown))
-    if workers < 2:
-        return [path for item in shown.items() for path in save(*item)]
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        return [path for paths in pool.map(save, shown, shown.values()) for path in paths]
+class _Place(NamedTuple):
+    """Where files go, and how they look; see `save_figures`."""
+
+    folder: Path
+    formats: Sequence[str]
+    style: str | None
 
 
-def _save(name: str, data: FigureData, folder: Path, formats: Sequence[str], style: str | None) -> list[Path]:
-    """Writes one figure, and its numbers."""
-    card = FIGURES[name]
-    ending = "-best" if data.checkpoint == "best" else ""
-    paths = [_replace(folder / f"{card.name}{ending}.csv", lambda path: data.frame.to_csv(path, index=False))]
-    with on_paper(style) as paper:
-        for stem, figure in _drawn(card, data, paper):
-            paths += [
-                _replace(
-                    folder / f"{stem}{ending}.{suffix}", lambda path, figure=figure: _write(figure, path)
-                )
-                for suffix in dict.fromkeys(formats)
-            ]
+def _save_all(found: Iterable[tuple[str, FigureData | Need]], place: _Place, workers: int) -> Saved:
+    """Writes figures, which may be found while others are drawn; the files are named from the last one on."""
+    files: dict[str, list[Future[list[Path]]]] = {}
+    left_out: dict[str, str] = {}
+    with drawers(workers) as pool:
+        for name, numbers in found:
+            if isinstance(numbers, Need):
+                left_out[name] = numbers.text
+                continue
+            files[name] = [pool.submit(_save_numbers, name, numbers, place.folder)]
+            for stem, part in _parts(FIGURES[name], numbers):
+                files[name].append(pool.submit(_save_pictures, name, stem, part, place))
+        paths = [path for name in reversed(files) for file in files[name] for path in file.result()]
+    return Saved(paths, dict(reversed(left_out.items())))
+
+
+def _save_numbers(name: str, data: FigureData, folder: Path) -> list[Path]:
+    path = folder / f"{name}{_ending(data.checkpoint)}.csv"
+    return [_replace(path, lambda beside: data.frame.to_csv(beside, index=False))]
+
+
+def _save_pictures(name: str, stem: str, data: FigureData, place: _Place) -> list[Path]:
+    """Draws once, and writes in all formats."""
+    paths = []
+    with on_paper(place.style) as paper:
+        for stem_drawn, figure in _drawn(FIGURES[name], stem, data, paper):
+            for suffix in dict.fromkeys(place.formats):
+                path = place.folder / f"{stem_drawn}{_ending(data.checkpoint)}.{suffix}"
+                paths.append(_replace(path, partial(_write, figure)))
     return paths
 
 
-def _drawn(card: FigureCard, data: FigureData, paper: Paper | None) -> Iterator[tuple[str, Figure]]:
-    """What goes into which file: on paper, settings are apart too where all of them are more than a page."""
-    settings = data.present("setting") if "setting" in data.frame else []
-    whole = None if card.per_setting and len(settings) > 1 else card.draw(data)
-    too_tall = paper and whole and whole.get_figheight() > paper.height
-    if whole is not None and not (too_tall and len(settings) > 1):
-        yield card.name, whole
-        return
-    for setting in settings:
-        yield f"{card.name}-{_slug(setting)}", card.draw(data.only(setting=setting))
+def _save_tables(tables: Tables, folder: Path, checkpoint: str) -> Iterator[Path]:
+    for setting, (text, frame) in latex_tables(tables, checkpoint).items():
+        stem = f"table-{_slug(setting)}{_ending(checkpoint)}"
+        yield _replace(folder / f"{stem}.tex", lambda path, text=text: path.write_text(text, "utf-8"))
+        yield _replace(folder / f"{stem}.csv", lambda path, frame=frame: frame.to_csv(path, index=False))
+
+
+def _parts(card: FigureCard, data: FigureData) -> list[tuple[str, FigureData]]:
+    """What goes into files of its own, with their stems."""
+    settings = data.present("setting") if card.per_setting else []
+    return _by_setting(card, data) if len(settings) > 1 else [(card.name, data)]
+
+
+def _by_setting(card: FigureCard, data: FigureData) -> list[tuple[str, FigureData]]:
+    return [
+        (f"{card.name}-{_slug(setting)}", data.only(setting=setting)) for setting in data.present("setting")
+    ]
+
+
+def _drawn(
+    card: FigureCard, stem: str, data: FigureData, paper: Paper | None
+) -> Iterator[tuple[str, Figure]]:
+    """What goes into which file: on paper, settings are apart where all of them are more than a page."""
+    whole = card.draw(data)
+    parts = _by_setting(card, data) if paper and whole.get_figheight() > paper.height else []
+    if len(parts) > 1:
+        yield from ((own, card.draw(part)) for own, part in parts)
+    else:
+        yield stem, whole
 
 
 def _slug(setting: str) -> str:
     kept = "".join(c if c.isalnum() or c == "." else " " for c in setting)
     return "-".join(kept.lower().split())
+
+
+def _ending(checkpoint: str | None) -> str:
+    return "-best" if checkpoint == "best" else ""
 
 
 _DATES = {".png": "Software", ".pdf": "CreationDate", ".svg": "Date"}

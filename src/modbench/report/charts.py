@@ -7,6 +7,7 @@ Vega reads as Euler's number.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import altair as alt
@@ -16,6 +17,8 @@ from matplotlib.markers import MarkerStyle
 from modbench.figures.style import ModelStyle
 
 Spec = dict[str, Any]
+Looks = tuple[ModelStyle, ...]
+"""The styles of a store's models, in their order."""
 
 DASHES = {"-": [1, 0], "--": [5, 3], ":": [1.5, 2.5], "-.": [6, 2, 1.5, 2]}
 HEIGHT = 190
@@ -48,6 +51,11 @@ def charts(styles: Mapping[str, ModelStyle]) -> dict[str, Spec]:
     `"points"` has places along x that are names or numbers of rules, `"curves"` has steps, `"courses"` steps and Random
     beside them, `"runs"` a point for every run; each has a second one, `"…-log"`, with a logarithmic axis.
     """
+    return _charts(tuple(styles.values()))
+
+
+@cache
+def _charts(styles: Looks) -> dict[str, Spec]:
     made = {}
     for ending, logarithmic in (("", False), ("-log", True)):
         made["points" + ending] = _finish(_points(styles, logarithmic))
@@ -67,7 +75,7 @@ def marker_path(style: ModelStyle) -> str:
     )
 
 
-def _points(styles: Mapping[str, ModelStyle], logarithmic: bool) -> alt.LayerChart:
+def _points(styles: Looks, logarithmic: bool) -> alt.LayerChart:
     x = alt.X("at:O", axis=alt.Axis(title=None), scale=alt.Scale(paddingInner=0.35, paddingOuter=0.1))
     beside = alt.XOffset("model:N", scale=alt.Scale(domain=list(range(len(styles)))))
     return alt.layer(
@@ -88,7 +96,7 @@ def _points(styles: Mapping[str, ModelStyle], logarithmic: bool) -> alt.LayerCha
     ).encode(x=x, y=_y(logarithmic), color=_colour(styles))
 
 
-def _curves(styles: Mapping[str, ModelStyle], logarithmic: bool, *below: alt.Chart) -> alt.LayerChart:
+def _curves(styles: Looks, logarithmic: bool, *below: alt.Chart) -> alt.LayerChart:
     x = alt.X(
         "at:Q", axis=alt.Axis(title="training steps", format="~s", tickCount=5), scale=alt.Scale(nice=False)
     )
@@ -103,7 +111,7 @@ def _curves(styles: Mapping[str, ModelStyle], logarithmic: bool, *below: alt.Cha
     ).encode(x=x, y=_y(logarithmic), color=_colour(styles))
 
 
-def _runs(styles: Mapping[str, ModelStyle], logarithmic: bool) -> alt.LayerChart:
+def _runs(styles: Looks, logarithmic: bool) -> alt.LayerChart:
     x = alt.X("model:N", axis=None, scale=alt.Scale(domain=list(range(len(styles))), paddingInner=0.25))
     middle = {"y": alt.Y("q1(mean):Q"), "y2": alt.Y2("q3(mean):Q")}
     return alt.layer(
@@ -142,21 +150,21 @@ def _y(logarithmic: bool, field: str = "mean") -> alt.Y:
     return alt.Y(f"{field}:Q", axis=alt.Axis(title=None, format="~g"), scale=scale)
 
 
-def _colour(styles: Mapping[str, ModelStyle], channel: type = alt.Color) -> Any:
+def _colour(styles: Looks, channel: type = alt.Color) -> Any:
     return channel("model:N", legend=None, scale=_scale(styles, lambda style: f"var(--{style.colour})"))
 
 
-def _shape(styles: Mapping[str, ModelStyle]) -> alt.Shape:
+def _shape(styles: Looks) -> alt.Shape:
     return alt.Shape("model:N", legend=None, scale=_scale(styles, marker_path))
 
 
-def _dash(styles: Mapping[str, ModelStyle]) -> alt.StrokeDash:
+def _dash(styles: Looks) -> alt.StrokeDash:
     return alt.StrokeDash("model:N", legend=None, scale=_scale(styles, lambda style: DASHES[style.dash]))
 
 
-def _scale(styles: Mapping[str, ModelStyle], look: Any) -> alt.Scale:
+def _scale(styles: Looks, look: Any) -> alt.Scale:
     """Models by position in the store's list, so that their names are nowhere in a specification."""
-    return alt.Scale(domain=list(range(len(styles))), range=[look(style) for style in styles.values()])
+    return alt.Scale(domain=list(range(len(styles))), range=[look(style) for style in styles])
 
 
 def _finish(chart: alt.LayerChart) -> Spec:

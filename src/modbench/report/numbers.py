@@ -71,23 +71,13 @@ def numbers(tables: Tables, checkpoint: str = "last") -> Iterator[tuple[str, Num
     """
     planned = planned_runs(tables)
     models = {model: position for position, model in enumerate(models_in_order(planned["model"]))}
-    along = [
-        "setting",
-        "run_id",
-        "model",
-        "num_rules",
-        "encoder_width",
-        *DESIGN,
-        "step",
-        "error",
-        *CURVE_METRICS,
-    ]
+    facts = ["setting", "run_id", "model", "num_rules", "encoder_width", *DESIGN]
     runs, shifts, curves = (
-        _coded(frame.loc[frame["status"] == "done", columns], models)
+        _coded(frame.loc[frame["status"] == "done", [*facts, *columns]], models)
         for frame, columns in (
-            (tables.runs, slice(None)),
-            (tables.performance, slice(None)),
-            (tables.curves, along),
+            (tables.runs, ["checkpoint", *SHOWN]),
+            (tables.performance, ["checkpoint", "scale", "length", "error"]),
+            (tables.curves, ["step", "error", *CURVE_METRICS]),
         )
     )
     planned = _coded(planned, models)
@@ -215,13 +205,16 @@ def _numbered(frame: pd.DataFrame, by: list[str]) -> tuple[np.ndarray, pd.DataFr
 
 
 def _counts(planned: pd.DataFrame, base: list[str]) -> Rows:
-    every = planned.assign(encoder_width=EVERY)
-    parts = [every, planned] if planned["encoder_width"].nunique() > 1 else [planned]
-    return [
-        [*key.values(), *(int((group["state"] == state).sum()) for state in ("done", "failed", "missing"))]
-        for part in parts
-        for key, group in groups(part, [*base, "encoder_width"])
-    ]
+    key = [*base, "encoder_width"]
+    each = planned[key].assign(
+        **{state: planned["state"] == state for state in ("done", "failed", "missing")}
+    )
+    every = each.assign(encoder_width=EVERY)
+    parts = [every, each] if planned["encoder_width"].nunique() > 1 else [each]
+    rows: Rows = []
+    for part in parts:
+        rows += part.groupby(key, sort=False).sum().reset_index().to_numpy(dtype=int).tolist()
+    return rows
 
 
 def _runs(runs: pd.DataFrame, modules: list[int]) -> Rows:

@@ -3,8 +3,10 @@
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from modbench.core.errors import MachineError, RequestError
 from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures import FIGURES, FigureCard, FigureData, model_styles
+from modbench.figures.drawers import MANY_RUNS, drawers
 from modbench.figures.style import COLOURS
 from modbench.report.confounds import confounds
 from modbench.report.explore import (
@@ -91,6 +94,7 @@ def write_report(
     path: str | Path,
     provenance: Mapping[str, Any] | None = None,
     checkpoint: str = "last",
+    processes: int = 1,
 ) -> Path:
     """Writes one HTML page that holds everything: no other file, no network.
 
@@ -101,18 +105,19 @@ def write_report(
             value, shown as given. `"title"` becomes the page's headline.
         checkpoint: `"last"` or `"best"`: which parameters of each run the page is about. Its score tables show the
             other too, apart.
+        processes: that may share the work, if there are very many runs; see `modbench.figures.save_figures`.
 
     Returns:
         The path.
 
     Raises:
         RequestError: the path is a folder, or the checkpoint is unknown.
-        MachineError: the page cannot be written.
+        MachineError: the page cannot be written, or a process that draws was killed.
     """
     path = Path(path)
     if path.is_dir():
         raise RequestError(f"the report must be a file, got the folder {str(path)!r}")
-    html = render(tables, provenance or {}, checkpoint)
+    html = render(tables, provenance or {}, checkpoint, processes)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -128,22 +133,35 @@ def write_report(
     return path
 
 
-def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "last") -> str:
+def render(
+    tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "last", processes: int = 1
+) -> str:
     """The page's HTML; see `write_report`."""
     tables = with_settings(tables)
+    many = len(planned_runs(tables, checkpoint)) >= MANY_RUNS
+    # This process is busy too, with all that is not drawn.
+    with drawers(processes - 1 if many else 0) as pool:
+        return _template().render(_content(tables, provenance, checkpoint, pool))
+
+
+def _content(
+    tables: Tables, provenance: Mapping[str, Any], checkpoint: str, pool: Executor
+) -> dict[str, Any]:
+    """All that the page shows."""
     planned = planned_runs(tables, checkpoint)
     settings = settings_in_order(planned)
     rules = sorted(int(R) for R in planned["num_rules"].unique())
     named = named_settings(planned, settings)
     styles = model_styles(planned["model"])
     said = dict(provenance)
-    claims = shown_claims(tables, shlex.quote(str(said.get("store", "DIR"))), checkpoint)
-    (other,) = (name for name in CHECKPOINTS if name != checkpoint)
     drawable = FIGURES.values() if (planned["state"] == "done").any() else ()
     needs = {card.name: card.lack(planned) for card in drawable}
     shown = [card for card in drawable if not needs[card.name] and card.name not in EXPLORED]
+    drawn = [_section(card, tables, settings, checkpoint, pool) for card in shown if card.paper != APART]
+    claims = shown_claims(tables, shlex.quote(str(said.get("store", "DIR"))), checkpoint)
+    (other,) = (name for name in CHECKPOINTS if name != checkpoint)
     run, speed = scripts(), learning_speed(tables)
-    context = {
+    return {
         "title": str(said.pop("title", "modbench report")),
         "version": __version__,
         "settings": settings,
@@ -175,7 +193,7 @@ def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "las
         "confounds": confounds(tables, checkpoint),
         "recorded": recorded(tables),
         "over_time": over_time(tables, styles),
-        "sections": [_section(card, tables, settings, checkpoint) for card in shown if card.paper != APART],
+        "sections": [section() for section in drawn],
         "apart": [card.title for card in shown if card.paper == APART],
         "lacking": [(card.title, need.text) for card in drawable if (need := needs[card.name])],
         "level": f"{100 * LEVEL:.0f}",
@@ -188,11 +206,15 @@ def render(tables: Tables, provenance: Mapping[str, Any], checkpoint: str = "las
         "light": COLOURS,
         "dark": DARK,
     }
+
+
+@cache
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("modbench", "report"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template("page.html.j2").render(context)
+    return environment.get_template("page.html.j2")
 
 
 def _offered(
@@ -213,21 +235,26 @@ def _offered(
     }
 
 
-def _section(card: FigureCard, tables: Tables, settings: list[str], checkpoint: str) -> Section:
+def _section(
+    card: FigureCard, tables: Tables, settings: list[str], checkpoint: str, pool: Executor
+) -> Callable[[], Section]:
+    """Has a figure drawn; what it gives waits for that."""
     data = card.prepare(tables, checkpoint) if card.at_checkpoint else card.prepare(tables)
-    panels = []
+    drawn = []
     for index, (where, part) in enumerate(_parts(card, data)):
-        figure = card.draw(part, compact=True)
         label = ", ".join([card.title, *(str(value) for value in where.values())])
         setting = where.get("setting")
-        panels.append(
-            Panel(
-                inline_svg(figure, f"{card.name}{index}", label),
-                None if setting is None else settings.index(setting),
-                int(where["num_rules"]) if card.name in CHOSEN_BY_RULES else None,
-            )
-        )
-    return Section(card, panels, data.footer(intervals=card.name not in ("ranking", "activation")))
+        drawn.append((
+            pool.submit(_drawing, card.name, part, f"{card.name}{index}", label),
+            None if setting is None else settings.index(setting),
+            int(where["num_rules"]) if card.name in CHOSEN_BY_RULES else None,
+        ))  # fmt: skip
+    footer = data.footer(intervals=card.name not in ("ranking", "activation"))
+    return lambda: Section(card, [Panel(svg.result(), *shown_for) for svg, *shown_for in drawn], footer)
+
+
+def _drawing(name: str, part: FigureData, prefix: str, label: str) -> Markup:
+    return inline_svg(FIGURES[name].draw(part, compact=True), prefix, label)
 
 
 def _parts(card: FigureCard, data: FigureData) -> Iterator[tuple[dict[str, Any], FigureData]]:

@@ -28,9 +28,11 @@ millions of rows name few runs and models, and are grouped by numbers rather tha
 _PANDAS = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tables:
     """A store's content. A run that was published by two writers counts once.
+
+    Nobody changes tables that are there; what differs is made anew (`dataclasses.replace`).
 
     Null and NaN: pandas shows both as missing. In a row of `runs` a missing quantity was *not measured*
     where `measured` is False (a routing metric of a monolithic model), and *diverged* where it is True.

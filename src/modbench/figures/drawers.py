@@ -1,0 +1,44 @@
+"""Processes that draw beside the one that prepares the numbers."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+from modbench.core.errors import MachineError
+
+MANY_RUNS = 2000
+"""Planned runs from which on drawing takes longer than starting processes that share it."""
+
+
+@contextmanager
+def drawers(count: int) -> Iterator[Executor]:
+    """Where figures are drawn: what is submitted comes out the same wherever that is.
+
+    When something fails or is interrupted, what has not begun is dropped.
+
+    Args:
+        count: of processes; without any all is done in this one, at once.
+
+    Raises:
+        MachineError: one of them was killed.
+    """
+    # Not by forking, which would copy threads' locks as they are; and numbers of figures are small.
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) if count > 0 else _Here()
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise MachineError("a process that draws figures was killed (out of memory?)") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class _Here(Executor):
+    """Does what is submitted before it returns."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
