@@ -24,16 +24,9 @@ from modbench.bench.shapes import group, select
 from modbench.core.identity import run_id
 from modbench.core.names import MODEL_TITLES
 from modbench.core.spec import RunSpec
-from modbench.figures.style import (
-    COLOURS,
-    Heading,
-    Margins,
-    dodge,
-    frame,
-    look,
-    octave_axis,
-    value_axis,
-)
+from modbench.figures.axes import dodge, octave_axis, value_axis
+from modbench.figures.frame import Heading, Margins, frame
+from modbench.figures.style import COLOURS, look
 from modbench.store.durable import replace_file
 from modbench.sweep.describe import describe_cell, plural
 from modbench.sweep.environment import accelerated, usable_cores

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from modbench.core.quantities import METRICS, QUANTITIES
-from modbench.figures.style import COLOURS, HEAT, Margins, frame, look
+from modbench.figures.frame import Margins, frame
+from modbench.figures.style import COLOURS, HEAT, look
 from modbench.report.guide import examples
 
 HERE = Path(__file__).parent

@@ -6,19 +6,9 @@ from pathlib import Path
 from modbench.analysis import model_title, with_settings
 from modbench.core.quantities import QUANTITIES
 from modbench.figures import FIGURES, model_styles
-from modbench.figures.style import (
-    COLOURS,
-    HEAT,
-    Heading,
-    Margins,
-    dodge,
-    frame,
-    handles,
-    look,
-    points,
-    rules_axis,
-    value_axis,
-)
+from modbench.figures.axes import dodge, points, rules_axis, value_axis
+from modbench.figures.frame import Heading, Margins, frame, handles
+from modbench.figures.style import COLOURS, HEAT, look
 from modbench.store.table import Tables, load
 
 SETTING = "MLP · regression"

@@ -183,7 +183,8 @@ def test_colours_follow_the_page(html):
 
 
 def test_numbers_in_the_texts_of_figures_are_not_rounded():
-    from modbench.figures.style import Heading, Margins, frame, look
+    from modbench.figures.frame import Heading, Margins, frame
+    from modbench.figures.style import look
     from modbench.report.svg import inline_svg
 
     with look():

@@ -15,8 +15,9 @@ from scipy.optimize import linear_sum_assignment
 from modbench.analysis import model_title, with_settings
 from modbench.analysis.summary import GROUP, groups, planned_runs
 from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.frame import Heading, Margins, frame, nothing
 from modbench.figures.lacks import lacks_modules
-from modbench.figures.style import COLOURS, HEAT, Heading, Margins, frame, look, nothing
+from modbench.figures.style import COLOURS, HEAT, look
 from modbench.store.table import Tables
 
 TITLE = "Activation matrices of single runs"

@@ -15,10 +15,10 @@ from modbench.analysis.remembered import remembered
 from modbench.analysis.summary import planned_runs
 from modbench.core.quantities import METRICS
 from modbench.figures.along import ERRORS
+from modbench.figures.axes import octave_axis
 from modbench.figures.base import FigureCard, FigureData, part_of, with_random
 from modbench.figures.lacks import listed, several, with_values
 from modbench.figures.panels import Along, Panel, draw_panels, quantity_label, thousands_axis
-from modbench.figures.style import octave_axis
 from modbench.store.table import Tables
 
 TITLE_WIDTH = "Errors and metrics against encoder width"

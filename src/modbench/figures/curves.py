@@ -9,19 +9,11 @@ from matplotlib.figure import Figure
 from modbench.analysis import with_settings
 from modbench.analysis.summary import GROUP
 from modbench.figures.along import error_label, errors_along
+from modbench.figures.axes import spans_decades, value_axis
 from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.frame import Heading, Margins, frame, handles, nothing
 from modbench.figures.panels import thousands_axis
-from modbench.figures.style import (
-    Heading,
-    Margins,
-    frame,
-    handles,
-    look,
-    model_styles,
-    nothing,
-    spans_decades,
-    value_axis,
-)
+from modbench.figures.style import look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "Learning curves"

@@ -15,11 +15,11 @@ from modbench.analysis.needs import Need
 from modbench.analysis.summary import planned_runs
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures.along import ERRORS, error_label
+from modbench.figures.axes import octave_axis
 from modbench.figures.base import FigureCard, FigureData, part_of, with_random
 from modbench.figures.capacity import WIDTHS
 from modbench.figures.lacks import listed, several, with_values
 from modbench.figures.panels import Along, Panel, draw_panels
-from modbench.figures.style import octave_axis
 from modbench.store.table import Tables
 
 TITLE = "Errors and metrics where capacity grows with the rules"

@@ -6,8 +6,9 @@ from modbench.analysis import with_settings
 from modbench.analysis.over_time import FATES, fates
 from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.dots import draw_dots, percent_axis
+from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import lacks_modules, not_recorded
-from modbench.figures.style import Heading, Margins, frame, handles, label_room, look, model_styles, nothing
+from modbench.figures.style import look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "What becomes of routing"

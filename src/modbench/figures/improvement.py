@@ -9,18 +9,9 @@ from modbench.analysis.ranking import CELL
 from modbench.figures.along import ERRORS
 from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.dots import draw_dots, percent_axis
+from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import models_had, with_models
-from modbench.figures.style import (
-    COLOURS,
-    Heading,
-    Margins,
-    frame,
-    handles,
-    label_room,
-    look,
-    model_styles,
-    nothing,
-)
+from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "Probability of a lower error, run against run"

@@ -10,10 +10,11 @@ from modbench.analysis import with_settings
 from modbench.analysis.needs import Need
 from modbench.analysis.summary import GROUP
 from modbench.figures.along import error_label, errors_along
+from modbench.figures.axes import octave_axis
 from modbench.figures.base import FigureCard, FigureData, part_of
 from modbench.figures.lacks import listed
 from modbench.figures.panels import Along, Panel, draw_panels
-from modbench.figures.style import COLOURS, octave_axis
+from modbench.figures.style import COLOURS
 from modbench.store.table import Tables
 
 TITLE = "Error against the length of test sequences"

@@ -12,23 +12,10 @@ from matplotlib.ticker import FuncFormatter
 
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures.along import error_label
+from modbench.figures.axes import dodge, points, rules_axis, spans_decades, value_axis
 from modbench.figures.base import RANDOM, FigureData
-from modbench.figures.style import (
-    COLOURS,
-    Heading,
-    Margins,
-    ModelStyle,
-    dodge,
-    frame,
-    handles,
-    look,
-    model_styles,
-    nothing,
-    points,
-    rules_axis,
-    spans_decades,
-    value_axis,
-)
+from modbench.figures.frame import Heading, Margins, frame, handles, nothing
+from modbench.figures.style import COLOURS, ModelStyle, look, model_styles
 
 
 class Panel(NamedTuple):

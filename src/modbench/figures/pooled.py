@@ -12,18 +12,9 @@ from modbench.analysis.summary import groups, planned_runs
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures.base import RANDOM, FigureCard, FigureData, part_of, with_random
 from modbench.figures.dots import draw_dots
+from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import lacks_modules, listed, several, with_values
-from modbench.figures.style import (
-    COLOURS,
-    Heading,
-    Margins,
-    frame,
-    handles,
-    label_room,
-    look,
-    model_styles,
-    nothing,
-)
+from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "Collapse and specialisation over all numbers of rules"

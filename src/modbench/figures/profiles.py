@@ -8,7 +8,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from modbench.analysis import performance_profiles, with_settings
 from modbench.figures.along import ERRORS, error_label
 from modbench.figures.base import FigureCard, FigureData
-from modbench.figures.style import Heading, Margins, frame, handles, look, model_styles, nothing
+from modbench.figures.frame import Heading, Margins, frame, handles, nothing
+from modbench.figures.style import look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "Performance profiles"

@@ -19,19 +19,9 @@ from modbench.analysis.ranking import CELL
 from modbench.figures.along import ERRORS
 from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.dots import percent_axis, setting_rows
+from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import models_had, several, with_models
-from modbench.figures.style import (
-    COLOURS,
-    Heading,
-    Margins,
-    ModelStyle,
-    frame,
-    handles,
-    label_room,
-    look,
-    model_styles,
-    nothing,
-)
+from modbench.figures.style import COLOURS, ModelStyle, look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "Which model wins how many cells"

@@ -11,18 +11,10 @@ from modbench.analysis import random_baselines, with_settings
 from modbench.analysis.over_time import metric_courses
 from modbench.core.quantities import CURVE_METRICS, METRICS
 from modbench.figures.base import RANDOM, FigureCard, FigureData
+from modbench.figures.frame import Heading, Margins, frame, handles, nothing
 from modbench.figures.lacks import lacks_modules, not_recorded
 from modbench.figures.panels import quantity_axis, thousands_axis
-from modbench.figures.style import (
-    COLOURS,
-    Heading,
-    Margins,
-    frame,
-    handles,
-    look,
-    model_styles,
-    nothing,
-)
+from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "Collapse and specialisation over training"

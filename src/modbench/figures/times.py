@@ -8,21 +8,11 @@ from matplotlib.ticker import MaxNLocator
 
 from modbench.analysis import with_settings
 from modbench.analysis.over_time import TARGETS, times
+from modbench.figures.axes import dodge, points, rules_axis
 from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.frame import Heading, Margins, frame, handles, nothing
 from modbench.figures.panels import short_thousands
-from modbench.figures.style import (
-    Heading,
-    Margins,
-    ModelStyle,
-    dodge,
-    frame,
-    handles,
-    look,
-    model_styles,
-    nothing,
-    points,
-    rules_axis,
-)
+from modbench.figures.style import ModelStyle, look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "Steps to a given error and a given alignment"
