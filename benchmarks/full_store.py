@@ -3,7 +3,8 @@
     python benchmarks/full_store.py [FOLDER]
 
 Makes FOLDER (`results/full` unless given; about 0.4 GB) if it is not there, then times every command that reads it
-in a process of its own: wall-clock seconds, CPU seconds, and the most memory that the process held.
+in a process of its own: wall-clock seconds, CPU seconds, and the most memory that it held together with the processes
+that it started: what they share counts for each of them. (Where there is no /proc: the most that one of them held.)
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +27,7 @@ COMMANDS = {
 
 
 class Cost(NamedTuple):
-    """What a command took: seconds of the clock and of all cores, and bytes at its peak."""
+    """What a command took: seconds of the clock and of all cores, and bytes of all its processes at their peak."""
 
     seconds: float
     core_seconds: float
@@ -55,12 +57,31 @@ def measure(arguments: list[str]) -> Cost:
     command = [sys.executable, "-m", "modbench", *arguments]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    held = [0]
+    threading.Thread(target=_watch, args=(process.pid, held), daemon=True).start()
     # Not resource.getrusage(RUSAGE_CHILDREN), which is the maximum over all commands so far.
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     if code := os.waitstatus_to_exitcode(status):
         raise subprocess.CalledProcessError(code, command)
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, _bytes(usage))
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, max(max(held), _bytes(usage)))
+
+
+def _watch(pid: int, held: list[int]) -> None:
+    """Adds how many bytes a process and its descendants hold, five times a second for as long as it is there."""
+    while bytes_now := _resident(pid):
+        held.append(bytes_now)
+        time.sleep(0.2)
+
+
+def _resident(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [child for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:  # it has ended, or there is no /proc
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") + sum(_resident(int(child)) for child in children)
 
 
 def _bytes(usage: resource.struct_rusage) -> int:

@@ -336,7 +336,9 @@ def test_only_the_papers_models_count(tmp_path):
 def test_a_claim_of_many_effects_must_fail_at_the_level_at_which_they_hold_together(monkeypatch):
     levels = []
     monkeypatch.setattr(
-        claims_module.Effect, "measure", lambda effect, panel, level: levels.append(level) or _Stub()
+        claims_module.Effect,
+        "measure_at",
+        lambda effect, panel, *asked: levels.extend(asked) or [_Stub() for _ in asked],
     )
     claims_module.judge(CARDS[1], None)
     assert sorted(set(levels)) == pytest.approx([0.95, 1 - 0.05 / 6])

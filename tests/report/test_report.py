@@ -379,6 +379,15 @@ def test_a_page_is_replaced_in_one_step(tmp_path, monkeypatch):
     assert {file.name for file in tmp_path.iterdir()} == {"report.html", "store"}
 
 
+def test_a_page_of_many_runs_is_made_by_several_processes_to_the_same_bytes(tables, tmp_path, monkeypatch):
+    monkeypatch.setattr("modbench.report.page.MANY_RUNS", 1)
+    one, two = (
+        write_report(tables, tmp_path / str(processes), processes=processes).read_bytes()
+        for processes in (1, 2)
+    )
+    assert one == two
+
+
 def test_a_folder_is_refused(tables, tmp_path):
     with pytest.raises(RequestError, match="must be a file"):
         write_report(tables, tmp_path)

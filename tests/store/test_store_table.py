@@ -111,6 +111,10 @@ def test_matrices_along_training_come_back_to_a_byte(store):
         assert matrix.shape == (3, 3)
         assert np.rint(255 * matrix).astype(np.uint8).tobytes() == row["matrix"]
     assert "matrix" not in tables.curves
+    without = load(store.folder, snapshots=False)
+    assert without.snapshots.empty
+    assert list(without.snapshots) == list(tables.snapshots)
+    pd.testing.assert_frame_equal(without.curves, tables.curves)
 
 
 def test_files_from_before_routing_was_measured_along_training_are_read(store, monkeypatch):

@@ -273,10 +273,10 @@ def judge(card: Card, panel: Panel, early: bool = False) -> list[Judged]:
     together = 1 - (1 - LEVEL) / sum(effect.judged for effect in card.effects)
     results = []
     for effect in card.effects:
-        measured = effect.measure(panel, LEVEL)
+        measured, strictly = effect.measure_at(panel, LEVEL, together)
         verdict: Verdict | None = None
         if effect.judged:
-            verdict = "undecided" if early else _verdict(effect, measured, effect.measure(panel, together))
+            verdict = "undecided" if early else _verdict(effect, measured, strictly)
         results.append(Judged(effect, measured, verdict))
     return results
 

@@ -6,7 +6,6 @@ base of two: their differences are ratios, which settings whose errors have diff
 classification error of zero counts as half a wrong label of those looked at.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
@@ -16,7 +15,7 @@ import pandas as pd
 
 from modbench.analysis.intervals import Interval, crossed_interval, probability_interval
 from modbench.analysis.reference import random_value
-from modbench.analysis.settings import base_model, with_settings
+from modbench.analysis.settings import base_model, unseeded_specs, with_settings
 from modbench.analysis.summary import planned_runs
 from modbench.core.names import PAPER_MODELS
 from modbench.store.table import Tables
@@ -51,7 +50,8 @@ class Panel(NamedTuple):
         """The runs of the paper's four models as the paper has them: M = R, no options."""
         tables = with_settings(tables)
         runs = planned_runs(tables, checkpoint)
-        specs = [json.loads(spec) for spec in runs["spec"]]
+        places, distinct = unseeded_specs(runs["spec"])
+        specs = [distinct[place] for place in places]
         runs = runs.assign(model=runs["model"].map(base_model))
         asked = [
             model in PAPER_MODELS and _as_in_the_paper(spec)
@@ -107,23 +107,27 @@ class Effect:
         Returns:
             The effect's mean over what the panel has of it, with its interval.
         """
+        return self.measure_at(panel, level)[0]
+
+    def measure_at(self, panel: Panel, *levels: float) -> list["Measured"]:
+        """As `measure`, with intervals of several levels."""
         found = _OVER[self.over](self.value(panel.values))
         known = found["value"].notna().to_numpy()
         values = found["value"].to_numpy()[known]
         task_seeds, seeds = (found.index.get_level_values(name)[known] for name in ("task_seed", "seed"))
         if self.form == "share":
             # Capacities share their task.
-            trials = len(found.index[known].droplevel(["encoder_width", "model_width"]).unique())
-            interval = probability_interval(values, task_seeds, seeds, level, trials)
+            task = [found.index.get_level_values(name)[known] for name in ("setting", "num_rules")]
+            trials = len(pd.MultiIndex.from_arrays([*task, task_seeds, seeds]).unique())
+            intervals = [probability_interval(values, task_seeds, seeds, level, trials) for level in levels]
         else:
             bounds = (0.0, 1.0) if self.form == "level" else (-np.inf, np.inf)
-            interval = crossed_interval(values, task_seeds, seeds, level=level, bounds=bounds)
-        return Measured(
-            interval,
-            num_runs=len(self.models) * int(found["rows"].to_numpy()[known].sum()),
-            num_left_out=len(found) - len(values),
-            parameters=_parameters(panel.values, self.models) if self.form in ("ratio", "share") else None,
-        )
+            intervals = [
+                crossed_interval(values, task_seeds, seeds, level=level, bounds=bounds) for level in levels
+            ]
+        num_runs = len(self.models) * int(found["rows"].to_numpy()[known].sum())
+        parameters = _parameters(panel.values, self.models) if self.form in ("ratio", "share") else None
+        return [Measured(interval, num_runs, len(found) - len(values), parameters) for interval in intervals]
 
 
 class Measured(NamedTuple):
@@ -236,7 +240,7 @@ def _per_cell(values: pd.Series, reduce: Callable[[pd.DataFrame], pd.DataFrame])
     asked = pd.Series(1, values.index).unstack("num_rules").notna().groupby(CELL).transform("any")
     # Cells of the same numbers of rules, as most are, are cut at once.
     patterns, which = np.unique(asked.to_numpy(), axis=0, return_inverse=True)
-    parts = [reduce(table.loc[which == k, rules]) for k, rules in enumerate(patterns) if rules.sum() > 1]
+    parts = [reduce(table[which == k].loc[:, rules]) for k, rules in enumerate(patterns) if rules.sum() > 1]
     return pd.concat(parts) if parts else pd.DataFrame({"value": [], "rows": []}, index=table.index[:0])
 
 

@@ -22,7 +22,14 @@ import pandas as pd
 from modbench.analysis.intervals import crossed_interval, probability_interval
 from modbench.analysis.remembered import remembered
 from modbench.analysis.settings import with_settings
-from modbench.analysis.summary import COUNTS, GROUP, groups, in_reporting_order, planned_runs
+from modbench.analysis.summary import (
+    COUNTS,
+    GROUP,
+    group_places,
+    groups,
+    in_reporting_order,
+    planned_runs,
+)
 from modbench.core.quantities import CURVE_METRICS
 from modbench.store.table import Tables
 
@@ -253,13 +260,13 @@ def _courses(tables: Tables) -> list[_Courses]:
         tables.curves["status"] == "done", [*GROUP, "run_id", "task_seed", "seed", "step", *columns]
     ]
     starts = done[done["step"] == 0].groupby(["setting", "num_rules"])["error"].mean().to_dict()
-    curves = {tuple(key.values()): part for key, part in groups(done, GROUP)}
-    empty = done.iloc[:0]
+    # Where rows are, and not the rows: twice a store's longest table is a tenth of all its memory.
+    curves = {tuple(key.values()): places for key, places in group_places(done, GROUP)}
     order = in_reporting_order(planned[list(GROUP)].drop_duplicates(), planned)
-    states = {tuple(key.values()): part for key, part in groups(planned, GROUP)}
+    states = {tuple(key.values()): part for key, part in groups(planned[[*GROUP, "scores", "state"]], GROUP)}
     found = []
     for key in order.itertuples(index=False, name=None):
-        part, state = curves.get(key, empty), states[key]["state"]
+        part, state = done.iloc[curves.get(key, slice(0))], states[key]["state"]
         runs = part.drop_duplicates("run_id")
         # A store's curves are its longest table: one look-up of places serves all columns.
         steps, column = np.unique(part["step"].to_numpy(), return_inverse=True)

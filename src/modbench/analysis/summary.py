@@ -34,7 +34,7 @@ def count_runs(tables: Tables, by: Sequence[str] = GROUP) -> pd.DataFrame:
     """
     planned = planned_runs(tables)
     state = planned["state"].to_numpy()
-    rows = [{**key, **_counts(state[group])} for key, group in _places(planned, by)]
+    rows = [{**key, **_counts(state[group])} for key, group in group_places(planned, by)]
     return in_reporting_order(pd.DataFrame(rows, columns=[*by, *COUNTS]), planned)
 
 
@@ -85,7 +85,7 @@ def summarise(
     task_seed, seed = planned["task_seed"].to_numpy(), planned["seed"].to_numpy()
     routed, kind = (planned["scores"] != "none").to_numpy(), planned["kind"].to_numpy()
     rows = []
-    for key, group in _places(planned, by):
+    for key, group in group_places(planned, by):
         done = group[state[group] == "done"]
         interval = crossed_interval(
             values[done], task_seed[done], seed[done], statistic, level, _bounds(cards, kind[group])
@@ -134,11 +134,11 @@ def _planned_runs(tables: Tables, checkpoint: str) -> pd.DataFrame:
 
 def groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """The groups of a table that agree on some columns, with what they agree on."""
-    for key, places in _places(frame, by):
+    for key, places in group_places(frame, by):
         yield key, frame.iloc[places]
 
 
-def _places(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+def group_places(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     """Like `groups`, but where the rows are: to cut a wide table into thousands of tables takes seconds."""
     number = frame.groupby(list(by), dropna=False, sort=False).ngroup().to_numpy()
     places = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])

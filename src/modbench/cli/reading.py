@@ -39,7 +39,7 @@ def draw_figures(
             the store cannot show.
         MachineError: the files cannot be written.
     """
-    tables = _load_results(folder)
+    tables = _load_results(folder, snapshots=False)
     from modbench.figures import DEFAULT_FORMATS, save_figures
 
     place = str(folder)
@@ -90,8 +90,8 @@ def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> No
     console.print(f"report in {path}", soft_wrap=True)
 
 
-def _load_results(folder: Path) -> Tables:
-    tables = load(folder)
+def _load_results(folder: Path, snapshots: bool = True) -> Tables:
+    tables = load(folder, snapshots)
     if not len(tables.runs):
         waiting = plural(len(tables.missing), "run")
         raise RequestError(f"store {folder} must have results, got none; {waiting} planned")

@@ -1,5 +1,6 @@
 """Processes that draw beside the one that prepares the numbers."""
 
+import gc
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -26,13 +27,27 @@ def drawers(count: int) -> Iterator[Executor]:
         MachineError: one of them was killed.
     """
     # Not by forking, which would copy threads' locks as they are; and numbers of figures are small.
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) if count > 0 else _Here()
+    pool = _Apart(count, multiprocessing.get_context("spawn"), gc.disable) if count > 0 else _Here()
     try:
         yield pool
     except BrokenProcessPool:
         raise MachineError("a process that draws figures was killed (out of memory?)") from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+class _Apart(ProcessPoolExecutor):
+    """Processes that look for garbage when a piece of work is done: no part of a figure can go before the whole."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return super().submit(_tidily, fn, *args, **kwargs)
+
+
+def _tidily(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return function(*args, **kwargs)
+    finally:
+        gc.collect(0)
 
 
 class _Here(Executor):

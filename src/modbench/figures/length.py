@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from modbench.analysis import with_settings
 from modbench.analysis.needs import Need
+from modbench.analysis.settings import unseeded_specs
 from modbench.analysis.summary import GROUP
 from modbench.figures.along import error_label, errors_along
 from modbench.figures.axes import octave_axis
@@ -50,7 +51,7 @@ def lacks_lengths(planned: pd.DataFrame) -> Need | None:
             f"a task with sequences, mha or rnn; the store has {listed(architectures)}",
             ("task.architecture=" + json.dumps([*architectures, "mha"]),),
         )
-    tested = {tuple(json.loads(spec)["evaluation"]["lengths"]) for spec in sequential["spec"]}
+    tested = {tuple(spec["evaluation"]["lengths"]) for spec in unseeded_specs(sequential["spec"])[1]}
     if any(len(lengths) > 1 for lengths in tested):
         return None
     longest = max(length for lengths in tested for length in lengths)

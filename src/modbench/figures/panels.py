@@ -95,7 +95,10 @@ def draw_panels(
             draw_models(axes, panel.rows, along, styles, models)
             quantity_axis(axes, panel.beside, panel.quantity)
             axes.set_title(panel.title)
-            axes.set_ylabel(panel.label)
+            if panel.label:
+                axes.set_ylabel(panel.label)
+            else:  # nothing whose place beside the tick labels had to be looked for
+                axes.yaxis.set_label_coords(0, 0.5)
     return figure
 
 

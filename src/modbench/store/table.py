@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,28 +69,29 @@ class Tables:
     retired: list[str]
 
 
-def load(folder: str | Path) -> Tables:
+def load(folder: str | Path, snapshots: bool = True) -> Tables:
     """Reads a whole store: seconds for 20,000 runs. A store without results gives empty tables.
 
     Args:
         folder: of the store.
+        snapshots: whether to read the matrices along training, a fifth of all memory; without, their table is empty.
 
     Raises:
         RequestError: there is no such folder, it is no store, its schema is newer than this modbench, or a
             file of it does not fit the schema.
         MachineError: a file cannot be read.
     """
-    tables = _load(Store.open(folder))
+    tables = _load(Store.open(folder), snapshots)
     pa.default_memory_pool().release_unused()  # as much again as the tables take
     return tables
 
 
-def _load(store: Store) -> Tables:
+def _load(store: Store, snapshots: bool) -> Tables:
     damaged: list[Damage] = []
     retired: list[str] = []
     parts: dict[str, list[pa.Table]] = {name: [schema.empty_table()] for name, schema in TABLES.items()}
     seen: set[str] = set()
-    cohorts = list(_cohorts(store))
+    cohorts = list(_cohorts(store, snapshots))
     untrained = _untrained([cohort for _, cohort in cohorts if not isinstance(cohort, DamagedFile)])
     for cohort_id, cohort in cohorts:
         if isinstance(cohort, DamagedFile):
@@ -118,16 +120,16 @@ def _load(store: Store) -> Tables:
     )
 
 
-def _cohorts(store: Store) -> Iterator[tuple[str, dict[str, pa.Table] | DamagedFile]]:
+def _cohorts(store: Store, snapshots: bool) -> Iterator[tuple[str, dict[str, pa.Table] | DamagedFile]]:
     """Reads the published cohorts in the order of their ids."""
     cohort_ids = store.published()
     # Thousands of small files: reading and decoding them leaves Python's lock to the other threads.
     with ThreadPoolExecutor() as pool:
         folders = [store.folder / "cohorts" / cohort_id for cohort_id in cohort_ids]
-        yield from zip(cohort_ids, pool.map(_cohort, folders), strict=True)
+        yield from zip(cohort_ids, pool.map(partial(_cohort, snapshots=snapshots), folders), strict=True)
 
 
-def _cohort(folder: Path) -> dict[str, pa.Table] | DamagedFile:
+def _cohort(folder: Path, snapshots: bool) -> dict[str, pa.Table] | DamagedFile:
     try:
         contents = read_intact(folder)
     except DamagedFile as damage:
@@ -138,6 +140,12 @@ def _cohort(folder: Path) -> dict[str, pa.Table] | DamagedFile:
             tables[name] = decode(content, TABLES[name])
         except ValueError as error:
             raise RequestError(f"{folder / FILES[name]} does not fit this modbench: {error}") from None
+    if not snapshots:
+        curves = tables["curves"]
+        place = curves.schema.get_field_index("matrix")
+        tables["curves"] = curves.set_column(
+            place, curves.field(place), pa.nulls(len(curves), curves.field(place).type)
+        )
     return {**tables, "runs": _completed(tables["runs"])}
 
 
