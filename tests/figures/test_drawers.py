@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -46,6 +48,59 @@ def test_an_interruption_drops_what_has_not_begun_and_ends_the_processes(tmp_pat
     assert multiprocessing.active_children() == []
     # One is being done, and one or two were dealt already.
     assert len(list(tmp_path.iterdir())) < 5
+
+
+def is_gone(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from modbench.figures.drawers import drawers
+
+def write(folder, name):
+    beside = folder / ("." + name)
+    beside.touch()
+    try:
+        time.sleep(60)
+    finally:
+        beside.unlink()
+
+if __name__ == "__main__":
+    try:
+        with drawers(2) as pool:
+            for future in [pool.submit(write, Path(sys.argv[1]), name) for name in "ab"]:
+                future.result()
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal's Ctrl-C is a signal to a group of processes")
+def test_ctrl_c_ends_all_processes_at_once_and_leaves_no_half_a_file(tmp_path):
+    script, folder = tmp_path / "script.py", tmp_path / "files"
+    script.write_text(SCRIPT)
+    folder.mkdir()
+    command = subprocess.Popen(
+        [sys.executable, str(script), str(folder)], start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
+    while len(list(folder.iterdir())) < 2:
+        assert command.poll() is None
+        time.sleep(0.05)
+    os.killpg(command.pid, signal.SIGINT)
+    _, said = command.communicate(timeout=20)
+    assert (command.returncode, said) == (130, "")
+    assert list(folder.iterdir()) == []
+    # What tracks the pool's semaphores sees a moment later that it is alone.
+    deadline = time.monotonic() + 10
+    while not is_gone(command.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert is_gone(command.pid)
 
 
 def test_a_process_that_is_killed_is_told():

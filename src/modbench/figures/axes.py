@@ -76,7 +76,7 @@ def value_axis(axes: Axes, values: np.ndarray, logarithmic: bool) -> None:
         low, high = positive.min() / 1.4, positive.max() * 1.4
         axes.set_ylim(low, high)
         ticks = LogLocator(subs=(1, 2, 5), numticks=8).tick_values(low, high)
-        # The locator itself has as many again outside the axes, and ticks are a third of what drawing takes.
+        # The locator itself has as many again outside the axes, which are made and not drawn.
         axes.yaxis.set_major_locator(FixedLocator(ticks[(ticks >= low) & (ticks <= high)]))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -2,6 +2,8 @@
 
 import gc
 import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,7 +29,7 @@ def drawers(count: int) -> Iterator[Executor]:
         MachineError: one of them was killed.
     """
     # Not by forking, which would copy threads' locks as they are; and numbers of figures are small.
-    pool = _Apart(count, multiprocessing.get_context("spawn"), gc.disable) if count > 0 else _Here()
+    pool = _Apart(count, multiprocessing.get_context("spawn"), _begin) if count > 0 else _Here()
     try:
         yield pool
     except BrokenProcessPool:
@@ -37,17 +39,27 @@ def drawers(count: int) -> Iterator[Executor]:
 
 
 class _Apart(ProcessPoolExecutor):
-    """Processes that look for garbage when a piece of work is done: no part of a figure can go before the whole."""
+    """Processes of our own, which end on Ctrl-C, that a terminal sends to all of them: the pool's would go on."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         return super().submit(_tidily, fn, *args, **kwargs)
 
 
+def _begin() -> None:
+    gc.disable()
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+
+
 def _tidily(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Does a piece of work, whose garbage goes when it is done: no part of a figure can go before the whole."""
+    idle = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return function(*args, **kwargs)
+    except KeyboardInterrupt:  # what it was writing is cleared away
+        os._exit(1)
     finally:
         gc.collect(0)
+        signal.signal(signal.SIGINT, idle)
 
 
 class _Here(Executor):
