@@ -66,7 +66,10 @@ maximum_signature_line_length = 90
 # Public names of our own must resolve; those of libraries would need the network.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!modbench).*"), ("py:.*", r".*\._\w+")]
-nitpick_ignore = [("py:class", "modbench.models.layers.AnyMap")]  # a type variable
+nitpick_ignore = [  # type variables
+    ("py:class", "modbench.analysis.remembered.Found"),
+    ("py:class", "modbench.models.layers.AnyMap"),
+]
 suppress_warnings = ["ref.python"]  # the name of an argument that is a field of several classes
 
 # Looks
