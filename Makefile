@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 .PHONY: help demo test lint docs faults format clean
 help:
-	@echo "make demo     install, run the sweep 'quick', draw figures and a report (about 4 minutes)"
+	@echo "make demo     install, run the sweep 'quick', draw figures and a report (about 8 minutes)"
 	@echo "make test     every check: format, lint, types, layers, tests (a quarter of an hour on two cores)"
 	@echo "make docs     build the documentation site, docs/_build/html/index.html (about 3 minutes)"
 	@echo "make faults   kill, damage and starve sweeps 200 times, and count what is lost (an hour on a busy machine)"
