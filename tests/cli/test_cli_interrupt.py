@@ -127,3 +127,18 @@ def test_a_sweep_outlives_the_reader_of_its_output(folder: Path, start):
     assert process.stderr.read() == ""
     assert process.wait(timeout=PATIENCE) == 0
     assert len(Store.open("results").recorded()) == 12
+
+
+def test_ctrl_c_before_the_command_is_there_leaves_no_traceback():
+    interrupting = (
+        "import sys\n"
+        "from modbench.__main__ import main\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", interrupting], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")

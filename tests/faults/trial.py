@@ -36,19 +36,22 @@ seed = [0, 1]
 RUNS_OF_SWEEP = 36
 DRIVER = """
 import resource, sys
-from faults import uneven
-from modbench.cli import running
-from modbench.cli.app import main
-from modbench.sweep.cluster import RayCluster
-from modbench.sweep.processes import Processes
+try:
+    from faults import uneven
+    from modbench.__main__ import main
+    from modbench.cli import running
+    from modbench.sweep.cluster import RayCluster
+    from modbench.sweep.processes import Processes
 
-group = getattr(uneven, sys.argv.pop(1))
-cluster = sys.argv.pop(1)
-if limit := int(sys.argv.pop(1)):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-executor = RayCluster(cluster, group=group) if cluster else Processes(2, group)
-running.make_executor = lambda name, workers, address: executor
-main()
+    group = getattr(uneven, sys.argv.pop(1))
+    cluster = sys.argv.pop(1)
+    if limit := int(sys.argv.pop(1)):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    executor = RayCluster(cluster, group=group) if cluster else Processes(2, group)
+    running.make_executor = lambda name, workers, address: executor
+    main()
+except KeyboardInterrupt:  # while this script prepares what stands in for training
+    sys.exit(130)
 """
 RUN = ["run", "swept.toml", "--out", "store", "--quiet", "--checkpoint-minutes", "0.0001"]
 ENDS = 600.0
