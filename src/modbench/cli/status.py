@@ -85,7 +85,7 @@ def _watch_line(folder: Path, tables: Tables) -> str:
 def render(
     folder: Path, tables: Tables, everything: bool = False, only: Sequence[str] = ()
 ) -> RenderableType:
-    """The status of a store for a terminal: sums first, then what runs or failed, then what else is wanted.
+    """The status of a store for a terminal: sums first, then what runs, failed or is asked for, then all by model.
 
     Args:
         folder: of the store.
@@ -111,11 +111,11 @@ def render(
         numbers = (f"{row[state]:,}" if row[state] else "-" for state in STATES)
         table.add_row(describe_setting(row), MODEL_TITLES.get(row["model"], row["model"]), *numbers)
     parts: list[RenderableType] = [Text(str(folder), style="bold"), bar]
-    if len(counts):
-        parts.append(table)
     states = only or (COHORT_STATES if everything else ("running", "failed"))
     if listed := cohorts_table(cohorts, states, everything or bool(only)):
         parts.append(listed)
+    if len(counts):
+        parts.append(table)  # last: the terminal's height may end it while it is watched
     return Group(*parts, *failure_lines(tables), *store_notes(tables))
 
 
