@@ -59,6 +59,14 @@ def play(progress: SweepProgress, clock: Clock, *timed: tuple[float, Event]) -> 
         progress.apply(event)
 
 
+def compiling(cohort):
+    """The events of a worker that takes up a cohort and compiles its program."""
+    return (
+        (0, Started(0, cohort.cohort_id)),
+        (0, Advanced(0, cohort.cohort_id, 0, "compile", 0, 100, None)),
+    )
+
+
 def test_runs_are_counted_as_they_are_published():
     progress, clock, (a, b) = started()
     assert (progress.done, progress.total) == (4, 10)
@@ -106,8 +114,7 @@ def test_time_left_keeps_phases_apart():
     play(
         progress,
         clock,
-        (0, Started(0, a.cohort_id)),
-        (0, Advanced(0, a.cohort_id, 0, "compile", 0, 100, None)),
+        *compiling(a),
     )
     assert progress.seconds_left() is None
     # 7 s of compilation until the first chunk is done, then 50 steps in 10 s.
@@ -136,8 +143,7 @@ def test_a_whole_cohort_tells_the_time_left_however_short_its_training():
     play(
         progress,
         clock,
-        (0, Started(0, a.cohort_id)),
-        (0, Advanced(0, a.cohort_id, 0, "compile", 0, 100, None)),
+        *compiling(a),
         (7, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
         (0.2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
         (3, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
