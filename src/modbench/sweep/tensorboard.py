@@ -156,9 +156,8 @@ def _write(folder: Path, fields: dict[str, Any], points: Iterable[Point]) -> Non
         try:
             with _writer(beside) as writer:
                 assert writer.file_writer is not None
-                _, *of_run = hparams(
-                    fields, {}
-                )  # the first is the experiment, which TensorBoard infers from all runs
+                # The first is the experiment, which TensorBoard infers from all runs.
+                _, *of_run = hparams(fields, {})
                 for summary in of_run:
                     writer.file_writer.add_summary(summary)
                 for tag, step, value in points:
