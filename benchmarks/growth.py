@@ -29,8 +29,8 @@ from modbench.figures.frame import Heading, Margins, frame
 from modbench.figures.style import COLOURS, look
 from modbench.store.durable import replace_file
 from modbench.sweep.describe import describe_cell, plural
-from modbench.sweep.environment import accelerated, usable_cores
-from modbench.sweep.memory import planned, worker_share
+from modbench.sweep.environment import usable_workers
+from modbench.sweep.memory import place_of, worker_share
 from modbench.sweep.stopping import INTERRUPTED, StopRequest
 
 OUTPUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "growth.csv"
@@ -119,11 +119,11 @@ def time_points(
         should_stop: asked on the way; what was measured until then is returned.
         head: see `modbench.bench.record.begin`; goes into every row.
     """
-    workers = 1 if accelerated() else usable_cores()
+    workers = usable_workers()
     known: dict[tuple[str, int], Row] = {}
     rows = []
     for index, point in enumerate(wanted):
-        runs = group(point.spec, point.width, planned(worker_share(workers)))
+        runs = group(point.spec, point.width, place_of(worker_share(workers)))
         key = run_id(point.spec), len(runs)
         if key not in known:
             words = f"{index + 1} of {len(wanted)}: {describe_cell(point.spec)}, width {len(runs)}"

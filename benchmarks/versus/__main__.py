@@ -1,6 +1,8 @@
 """Ours against the original implementation and against stacked PyTorch: `python benchmarks/versus --help`."""
 
 import argparse
+import dataclasses
+import itertools
 import json
 import os
 import sys
@@ -12,9 +14,10 @@ if not __package__:
     # A folder that is run as a script is on the path itself, where its parent is needed.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from modbench.bench.shapes import WIDEST
 from modbench.core.errors import RequestError
 from modbench.core.names import ARCHITECTURES, KINDS, PAPER_MODELS
-from modbench.sweep.environment import usable_cores
+from modbench.sweep.environment import accelerated, usable_cores
 from versus import results, shapes
 from versus.contest import Settings, contest
 from versus.crew import Launch, Worker
@@ -47,6 +50,16 @@ def parser() -> argparse.ArgumentParser:
     add("--kind", nargs="+", choices=KINDS, default=["regression"], help="[regression]")
     add("--search-version", nargs="+", type=int, choices=(1, 2), default=[1], help="of MHA [1]")
     add = made.add_argument_group("measuring").add_argument
+    add("--device", choices=("cpu", "cuda"), default="cpu",
+        help="where all contenders train; a GPU is given to one process of each by turns [cpu]")  # fmt: skip
+    add("--width", nargs="+", type=int, default=[None], metavar="N",
+        help="runs side by side of ours; several are measured one after another [as planned]")  # fmt: skip
+    add(
+        "--precision",
+        choices=("float32", "tf32"),
+        default="float32",
+        help="of products, of all contenders [float32]",
+    )
     add(
         "--cores",
         type=int,
@@ -88,13 +101,19 @@ def chosen(given: argparse.Namespace) -> list[shapes.Shape]:
 
 
 def checked(given: argparse.Namespace) -> Settings:
-    """What was asked for, as settings.
+    """What was asked for, as settings, but for the width.
 
     Raises:
         RequestError: it cannot be; says what must hold.
     """
     if not 1 <= given.cores <= usable_cores():
         raise RequestError(f"--cores: must be from 1 to {usable_cores()}, got {given.cores}")
+    if given.device == "cuda" and not accelerated():
+        raise RequestError(
+            "--device: must be cpu where JAX finds no GPU, got cuda. Possible: pip install -e '.[cuda]'"
+        )
+    if any(width is not None and not 1 <= width <= WIDEST for width in given.width):
+        raise RequestError(f"--width: must be from 1 to {WIDEST:,}, got {' '.join(map(str, given.width))}")
     if given.slice <= 0 or given.seconds <= 0:
         raise RequestError("--slice and --seconds: must be greater than 0")
     if not 1 <= given.least_rounds <= given.most_rounds:
@@ -118,6 +137,8 @@ def checked(given: argparse.Namespace) -> Settings:
         least_rounds=given.least_rounds,
         most_rounds=given.most_rounds,
         free_memory=results.free_memory,
+        device=given.device,
+        precision=given.precision,
     )
 
 
@@ -155,13 +176,15 @@ def main(
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: settings.cores])
     rows, busiest = [], None
-    for number, shape in enumerate(asked, 1):
+    tasks = list(itertools.product(asked, given.width))
+    for number, (shape, width) in enumerate(tasks, 1):
         now = busy()
         if now is not None:
             busiest = max(now, busiest or 0.0)
-        print(f"{number}/{len(asked)} {shape}", file=sys.stderr, flush=True)
-        found = contest(shape, settings, launch, lambda text: print(text, file=sys.stderr, flush=True))
-        rows.append(results.result(shape, found))
+        print(f"{number}/{len(tasks)} {shape}", file=sys.stderr, flush=True)
+        chosen_width = dataclasses.replace(settings, width=width)
+        found = contest(shape, chosen_width, launch, lambda text: print(text, file=sys.stderr, flush=True))
+        rows.append(results.result(shape, found, given.device))
         machine = results.describe(rows, settings.cores, busiest)
         # After every shape, so that a long measurement that is stopped leaves what it has.
         if given.json:

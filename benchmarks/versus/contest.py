@@ -1,6 +1,7 @@
 """One shape: starts the contenders, finds the best way to use each, and measures them by turns."""
 
 import dataclasses
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,12 +11,13 @@ from math import ceil
 from typing import Any
 
 from modbench.sweep.environment import worker_variables
+from modbench.sweep.memory import ANYWHERE, Place
 from modbench.sweep.width import choose_width
 from versus.crew import Failed, Launch, Variant, Worker
-from versus.shapes import Shape, plain
+from versus.shapes import COHORT, Shape, plain
 
 STACKS = (1, 5, 25)
-"""Sizes of stacks that are tried; all divide a cohort of 25."""
+"""Sizes of stacks that are tried, besides the width that ours was told to have; all divide a cohort of 25."""
 LONGEST_STEP = 10.0
 """Seconds. A stack whose step would take longer is not tried: what stacking saves is nothing beside that."""
 TRIAL_SECONDS = 0.3
@@ -39,6 +41,9 @@ class Settings:
         least_rounds: fewest rounds, however long they take.
         most_rounds: most rounds.
         free_memory: asks how many bytes are free.
+        device: `cpu`, or `cuda`, which one process of each contender has at a time.
+        width: runs side by side of ours; None is what would be planned for a cohort.
+        precision: of products.
     """
 
     original: str | None
@@ -50,6 +55,14 @@ class Settings:
     least_rounds: int
     most_rounds: int
     free_memory: Callable[[], int]
+    device: str = "cpu"
+    width: int | None = None
+    precision: str = "float32"
+
+    @property
+    def cohort(self) -> int:
+        """Runs of a cohort."""
+        return max(COHORT, self.width or 0)
 
 
 Contest = dict[str, list[Variant]]
@@ -124,8 +137,9 @@ class _Line:
         self, shape: Shape, settings: Settings, start: Callable[..., list[Any]], say: Callable
     ) -> None:
         self.shape, self.settings, self.start, self.say = shape, settings, start, say
-        self.cohort = shape.cohort()
+        self.cohort = shape.cohort(settings.cohort, settings.precision)
         self.cores = settings.cores
+        self.alone = settings.device != "cpu"
 
     def up(self) -> Contest:
         found = {"modbench": [self._ours()]}
@@ -135,14 +149,24 @@ class _Line:
             found["stacked"] = self._stacked(self.settings.torch_python)
         return found
 
-    def _memory(self) -> int:
-        return int(MEMORY_SHARE * self.settings.free_memory())
+    def _memory(self) -> int | None:
+        # A driver reserves far more addresses than memory: no limit there.
+        return None if self.alone else int(MEMORY_SHARE * self.settings.free_memory())
+
+    def _request(self, contender: str, shape: dict[str, Any], **more: Any) -> dict[str, Any]:
+        settings = self.settings
+        where = {"device": settings.device, "precision": settings.precision}
+        return {"contender": contender, "shape": shape, **where, **more}
 
     def _ours(self) -> Variant:
-        """As a sweep runs it: on every core a worker of one thread with a group of the planned width."""
-        width, runs = choose_width(self.cohort), len(self.cohort)
-        request = {"contender": "modbench", "shape": dataclasses.asdict(self.shape)}
-        workers = self.start(sys.executable, request, worker_variables(), self.cores)
+        """As a sweep runs it, groups of the planned width: on every core a worker of one thread, or one on the GPU."""
+        place = Place(accelerator=True) if self.alone else ANYWHERE
+        width, runs = self.settings.width or choose_width(self.cohort, place), len(self.cohort)
+        request = self._request("modbench", dataclasses.asdict(self.shape), runs=runs)
+        # PyTorch has the same device, so its memory must not be taken in advance.
+        platform = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} if self.alone else {"JAX_PLATFORMS": "cpu"}
+        environment = worker_variables({**os.environ, **platform}) | platform
+        workers = self.start(sys.executable, request, environment, 1 if self.alone else self.cores)
         # The copies that fill up a cohort's last group do not count.
         variant = Variant(workers, threads=1, runs=width, counted=runs / ceil(runs / width))
         _attempt(variant, lambda: variant.prepare(None))
@@ -150,21 +174,21 @@ class _Line:
 
     def _original(self, python: str, checkout: str) -> Contest:
         """One process, with one thread and with one for every core; and a process for every core at once."""
-        request = {"contender": "original", "shape": plain(self.cohort[0]), "original": checkout}
-        workers = self.start(python, request, {}, self.cores)
+        request = self._request("original", plain(self.cohort[0]), original=checkout)
+        workers = self.start(python, request, {}, 1 if self.alone else self.cores)
         alone = [Variant(workers[:1], threads, 1, 1.0) for threads in thread_counts(self.cores)]
         at_once = Variant(workers, 1, 1, 1.0)
         _attempt(at_once, lambda: at_once.prepare(self._memory()))
         for variant in alone:
             variant.failure, variant.facts = at_once.failure, at_once.facts
-        return {"original": alone, "at once": [at_once] if self.cores > 1 else []}
+        return {"original": alone, "at once": [at_once] if len(workers) > 1 else []}
 
     def _stacked(self, python: str) -> list[Variant]:
         """The fastest of several stacks: of 1, 5 or 25 runs, in one process or one for every core."""
-        request = {"contender": "stacked", "shape": plain(self.cohort[0])}
-        workers = self.start(python, request, {}, self.cores)
+        request = self._request("stacked", plain(self.cohort[0]))
+        workers = self.start(python, request, {}, 1 if self.alone else self.cores)
         tried: list[Variant] = []
-        for runs in STACKS:
+        for runs in sorted({*STACKS, self.settings.width or 1}):
             step = min((variant.ms[0] for variant in tried), default=0.0) * runs / 1000
             if step > LONGEST_STEP:
                 self.say(f"  stacks of {runs} are not tried: a step would take {step:.0f} s")
@@ -199,4 +223,6 @@ class _Line:
 
     def _uses(self) -> list[tuple[int, int]]:
         """(processes, threads of each)."""
+        if self.alone:
+            return [(1, self.cores)]
         return sorted({*((1, threads) for threads in thread_counts(self.cores)), (self.cores, 1)})

@@ -1,7 +1,7 @@
 """The original implementation: its models and its data, from a checkout, in its training step.
 
 Nothing of it is copied. Its own script trains on CUDA alone and cannot be imported, so the step is made here of what
-it calls: a NumPy batch, tensors of it, forward, loss, backward, for the RNN clipping, Adam.
+it calls: a NumPy batch, tensors of it on the device, forward, loss, backward, for the RNN clipping, Adam.
 """
 
 import importlib
@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from versus.torch_device import finish, settle
 
 FOLDERS = {"mlp": "MLP", "mha": "MHA", "rnn": "RNN"}
 MODELS = {
@@ -28,32 +30,31 @@ class Original:
     """One run of the original.
 
     Args:
-        request: `original`, the path of a checkout; `shape`, the fields of a `shapes.Shape`.
+        request: `original`, the path of a checkout; `shape`, what `shapes.plain` says; `device` and `precision`.
     """
 
     def __init__(self, request: dict[str, Any]) -> None:
-        self.shape = request["shape"]
+        self.shape, self.device = request["shape"], request["device"]
+        self.versions = settle(request) | {"numpy": np.__version__}
         kind = self.shape["kind"].capitalize()
         sys.path.insert(0, str(Path(request["original"]) / FOLDERS[self.shape["architecture"]] / kind))
         self.models, self.task = importlib.import_module("model"), importlib.import_module("data")
-        # The RNN asks for CUDA inside its model.
-        torch.Tensor.cuda = lambda tensor, *_, **__: tensor  # type: ignore[method-assign]
+        if self.device == "cpu":
+            # The RNN asks for CUDA inside its model.
+            torch.Tensor.cuda = lambda tensor, *_, **__: tensor  # type: ignore[method-assign]
 
     def prepare(self, runs: int) -> dict[str, Any]:
         """See `worker.Contender.prepare`."""
         assert runs == 1
         torch.manual_seed(0)
         np.random.seed(0)
-        self.model = self._model().train()
+        self.model = self._model().to(self.device).train()
         self.adam = torch.optim.Adam(self.model.parameters(), lr=1e-4)
         regression = self.shape["kind"] == "regression"
         self.criterion = torch.nn.L1Loss() if regression else torch.nn.BCEWithLogitsLoss()
         self._step()
         parameters = sum(p.numel() for p in self.model.parameters())
-        return {
-            "parameters": parameters,
-            "versions": {"torch": torch.__version__, "numpy": np.__version__},
-        }
+        return {"parameters": parameters, "versions": dict(self.versions)}
 
     def steps(self, count: int, threads: int) -> dict[str, float]:
         """See `worker.Contender.steps`."""
@@ -61,6 +62,7 @@ class Original:
         started = time.perf_counter()
         for _ in range(count):
             loss = self._step()
+        finish(self.device)
         return {"seconds": time.perf_counter() - started, "loss": float(loss)}
 
     def _model(self) -> torch.nn.Module:
@@ -104,7 +106,7 @@ class Original:
 
     def _step(self) -> torch.Tensor | float:
         self.model.zero_grad()
-        inputs, label, *rule_codes = (torch.Tensor(array) for array in self._batch())
+        inputs, label, *rule_codes = (torch.as_tensor(array, dtype=torch.float32) for array in self._batch())
         prediction, _ = self.model(inputs, *rule_codes)
         loss = self.criterion(prediction, label)
         if self.shape["kind"] == "classification":

@@ -15,11 +15,12 @@ class Ours:
     """A group at its planned width.
 
     Args:
-        request: `shape`, the fields of a `shapes.Shape`; `first`, which of the groups side by side this one is.
+        request: `shape`, the fields of a `shapes.Shape`; `runs`, how many the cohort has; `precision`; `first`, which
+            of the groups side by side this one is.
     """
 
     def __init__(self, request: dict[str, Any]) -> None:
-        self.cohort = Shape(**request["shape"]).cohort()
+        self.cohort = Shape(**request["shape"]).cohort(request["runs"], request["precision"])
         self.first = request["first"]
         self.done = 0
 
@@ -33,8 +34,7 @@ class Ours:
         return {"parameters": num_parameters(self.cohort[0]), "versions": versions}
 
     def steps(self, count: int, threads: int) -> dict[str, float]:
-        """See `worker.Contender.steps`; the process has one thread, set before JAX was imported."""
-        assert threads == 1
+        """See `worker.Contender.steps`; how many threads the process has was set before JAX was imported."""
         started = time.perf_counter()
         self.state = self.program.advance(self.state, self.data, self.done, count)
         jax.block_until_ready(self.state)

@@ -52,8 +52,13 @@ def best(variants: Sequence[Variant]) -> Variant | None:
     return min(measured, key=lambda variant: median(variant.ms)) if measured else None
 
 
-def result(shape: Shape, found: Contest) -> dict[str, Any]:
+def result(shape: Shape, found: Contest, device: str = "cpu") -> dict[str, Any]:
     """A shape's results, as they are written to JSON.
+
+    Args:
+        shape: what was trained.
+        found: what was measured.
+        device: where, `cpu` or `cuda`.
 
     Returns:
         The shape, its target, every variant with all its slices, and by contender the ratio to ours: of the original
@@ -67,8 +72,9 @@ def result(shape: Shape, found: Contest) -> dict[str, Any]:
             ratios[name] = spread(ours.ms, other.ms)._asdict()
     return {
         "shape": str(shape),
+        "device": device,
         **vars(shape),
-        "target": shape.target,
+        "target": shape.target(device),
         "ratios": ratios,
         "contenders": {name: [_variant(v) for v in variants] for name, variants in found.items()},
         "remarks": remarks(found),

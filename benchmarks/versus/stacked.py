@@ -10,6 +10,7 @@ import torch
 
 from versus.stacked_models import BODIES
 from versus.stacked_tasks import TASKS
+from versus.torch_device import finish, settle
 
 LEARNING_RATE = 1e-4
 CLIP_NORM = 1.0
@@ -19,11 +20,12 @@ class Stacked:
     """Runs that train as one stack.
 
     Args:
-        request: `shape`, the fields of a `shapes.Shape`.
+        request: `shape`, what `shapes.plain` says; `device` and `precision`.
     """
 
     def __init__(self, request: dict[str, Any]) -> None:
-        self.shape = request["shape"]
+        self.shape, self.device = request["shape"], request["device"]
+        self.versions = settle(request)
 
     def prepare(self, runs: int) -> dict[str, Any]:
         """See `worker.Contender.prepare`."""
@@ -36,7 +38,7 @@ class Stacked:
         self.adam = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE, fused=True)
         self._step()
         parameters = sum(p.numel() for p in self.model.parameters()) // runs
-        return {"parameters": parameters, "versions": {"torch": torch.__version__}}
+        return {"parameters": parameters, "versions": dict(self.versions)}
 
     def steps(self, count: int, threads: int) -> dict[str, float]:
         """See `worker.Contender.steps`."""
@@ -44,6 +46,7 @@ class Stacked:
         started = time.perf_counter()
         for _ in range(count):
             loss = self._step()
+        finish(self.device)
         return {"seconds": time.perf_counter() - started, "loss": float(loss)}
 
     def _step(self) -> torch.Tensor:

@@ -46,7 +46,8 @@ def one_line(error: BaseException) -> str:
     said = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
     out_of_memory = isinstance(error, MemoryError) or any(
-        sign in str(error) for sign in ("can't allocate memory", "RESOURCE_EXHAUSTED", "Out of memory")
+        sign in str(error).lower()
+        for sign in ("can't allocate memory", "resource_exhausted", "out of memory")
     )
     return "out of memory" if out_of_memory else text[:200]
 

@@ -48,6 +48,7 @@ def test_a_real_shape_end_to_end(command):
     assert row["ms_per_step_and_run"] == pytest.approx(row["core_ms_per_step_and_run"])  # one worker
     assert 0 < row["share_of_peak"] < 1.5
     assert row["peak_flops_per_second"] > 1e9
+    assert row["memory_bytes_per_second"] > 1e8
     assert 100 < row["peak_memory_mb"] < 10_000
     assert row["compiled_from_cache"] or row["compile_seconds"] > 0.05
 

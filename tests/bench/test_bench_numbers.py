@@ -12,9 +12,11 @@ PARAMETERS = 35_361
 MACHINE = {"env_device": "abacus"}
 
 
-def timings(rounds, products=((1e9, 2e9), (2e9, 3e9)), steps=10):
+def timings(rounds, products=((1e9, 2e9), (2e9, 3e9)), steps=10, passes=((1e9, 3e9), (2e9, 4e9))):
     prepared = [Prepared(2.0, True, 0.1, 300.0, MACHINE), Prepared(3.0, False, 0.1, 200.0, MACHINE)]
-    return Timings(steps, [list(r) for r in rounds], [list(p) for p in products], prepared)
+    return Timings(
+        steps, [list(r) for r in rounds], [list(p) for p in products], [list(p) for p in passes], prepared
+    )
 
 
 def test_a_row_by_hand():
@@ -28,6 +30,7 @@ def test_a_row_by_hand():
     assert row.flops_per_second == pytest.approx(300 * 6 * PARAMETERS * 100)
     assert row.peak == 4e9  # 3e9 before, 5e9 after
     assert row.share == pytest.approx(300 * 6 * PARAMETERS * 100 / 4e9)
+    assert row.bandwidth == 5e9  # 4e9 before, 6e9 after
     assert (row.compile_seconds, row.from_cache, row.memory_mb) == (3.0, False, 300.0)
 
 
@@ -55,6 +58,9 @@ def test_a_record_says_all_of_it():
     record = Row(SPEC, 5, 2, timings([(0.5, 0.25), (0.5, 0.25), (0.5, 0.5)])).record()
     assert record["ms_per_step_and_run"] == pytest.approx(1000 / 300)
     assert record["ms_quartiles"] == pytest.approx([1000 / 300, (1000 / 300 + 1000 / 200) / 2])
+    assert record["memory_bytes_per_second"] == 5e9
+    # Four words are read and three are written.
+    assert record["adam_share_of_memory"] == pytest.approx(300 * 7 * 4 * record["num_parameters"] / 5e9)
     assert record["share_of_peak"] == pytest.approx(300 * record["flops_per_step"] / 4e9)
     assert record["flops_per_step"] == 6 * record["num_parameters"] * record["batch_size"]
     assert (record["status"], record["width"], record["workers"]) == ("measured", 5, 2)
@@ -79,14 +85,14 @@ class FakeWorkers:
         match question:
             case "prepare":
                 return [Prepared(1.0, False, 3 * self.pace, 100.0, MACHINE)] * 2
-            case "product":
+            case "product" | "sweep_memory":
                 return [1e9, 1e9]
             case _:
                 return [self.pace * arguments[0], 1.1 * self.pace * arguments[0]]
 
     def rounds(self):
         first, last = (i for i, asked in enumerate(self.asked) if asked[0] == "product")
-        return self.asked[first + 1 : last]
+        return self.asked[first + 2 : last]
 
 
 def test_a_quick_shape_is_timed_in_several_equal_rounds():
@@ -96,11 +102,12 @@ def test_a_quick_shape_is_timed_in_several_equal_rounds():
     assert workers.rounds() == [("advance", found.steps)] * len(found.rounds)
     assert sum(slow for _, slow in found.rounds) == pytest.approx(2.0, rel=0.2)
     assert workers.asked[0] == ("prepare",)
-    assert workers.asked[-1] == ("product",)
+    assert workers.asked[-2:] == [("product",), ("sweep_memory",)]
 
 
 def test_a_slow_shape_is_timed_for_one_step_after_a_warm_one():
     workers = FakeWorkers(20.0)
     found = measure(workers.ask, seconds=3.0)
-    assert workers.asked == [("prepare",), ("product",), ("advance", 1), ("product",)]
+    around = [("product",), ("sweep_memory",)]
+    assert workers.asked == [("prepare",), *around, ("advance", 1), *around]
     assert found.rounds == [[20.0, 22.0]]

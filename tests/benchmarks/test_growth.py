@@ -127,7 +127,9 @@ def test_equal_shapes_are_measured_once_and_failures_are_left_out(monkeypatch, c
 
     prepared = [Prepared(1.0, False, 0.1, 100.0, {"env_device": "abacus"})]
     monkeypatch.setattr(growth, "Crew", FakeCrew)
-    monkeypatch.setattr(growth, "measure", lambda ask, seconds: Timings(1, [[0.5]], [[1e9], [1e9]], prepared))
+    monkeypatch.setattr(
+        growth, "measure", lambda ask, seconds: Timings(1, [[0.5]], [[1e9]] * 2, [[1e9]] * 2, prepared)
+    )
     points = growth.points(growth.QUICK, "modular")
     head = {
         "machine": {"processor": "Abacus"},

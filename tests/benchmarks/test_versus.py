@@ -1,92 +1,35 @@
 """Ours against others by turns: arithmetic, order, failures, arguments. Workers are made up: nothing is trained."""
 
 import dataclasses
-import importlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from made_up_contenders import (
+    FOLDER,
+    SETTINGS,
+    SHAPE,
+    Fake,
+    command,
+    contest,
+    crew,
+    held,
+    launcher,
+    paces,
+    results,
+    shapes,
+    worker,
+)
 
 from modbench.core.errors import RequestError
 from modbench.models.sizing import num_parameters
-
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-def module(name):
-    sys.path.insert(0, str(FOLDER))
-    try:
-        return importlib.import_module(f"versus.{name}")
-    finally:
-        sys.path.remove(str(FOLDER))
-
-
-contest, crew, results, shapes, command, worker = (
-    module(name) for name in ("contest", "crew", "results", "shapes", "__main__", "worker")
-)
 
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
     """Made-up workers have no threads that spin."""
     monkeypatch.setattr(crew, "PAUSE_SECONDS", 0.0)
-
-
-class Fake:
-    """A worker whose steps take the seconds that it is told; `log` is what all workers of a test were asked."""
-
-    def __init__(self, name, log, pace, parameters=1000, fails=lambda command, runs: None):
-        self.name, self.log, self.pace, self.parameters, self.fails = name, log, pace, parameters, fails
-        self.runs = None
-
-    def send(self, command):
-        if command["do"] == "prepare":
-            self.runs = command["runs"]
-        self.command = command
-        self.log.append((self.name, command))
-
-    def receive(self):
-        if reason := self.fails(self.command, self.runs):
-            raise crew.Failed(reason)
-        if self.command["do"] == "prepare":
-            return {"parameters": self.parameters, "versions": {"torch": "9"}}
-        seconds = self.pace(self.runs, self.command["threads"]) * self.command["count"]
-        return {"seconds": seconds, "loss": 0.5}
-
-    def close(self):
-        self.log.append((self.name, {"do": "close"}))
-
-
-def paces(**given):
-    """Seconds of a step by contender, as functions of runs and threads."""
-    usual = {
-        "modbench": lambda runs, threads: 0.01 * runs,
-        "original": lambda runs, threads: 0.2 / threads,
-        "stacked": lambda runs, threads: 0.1 + 0.01 * runs,
-    }
-    return usual | given
-
-
-def launcher(log, paces, fails=lambda command, runs: None, failing="nobody", **parameters):
-    def launch(python, request, environment):
-        name = request["contender"]
-        log.append((name, {"do": "launch", "python": python, "request": request, "environment": environment}))
-        never = Fake.__init__.__defaults__[1]
-        return Fake(name, log, paces[name], parameters.get(name, 1000), fails if name == failing else never)
-
-    return launch
-
-
-SETTINGS = contest.Settings("checkout", "torch-python", True, 2, 1.0, 1.0, 3, 4, lambda: 1000)
-SHAPE = shapes.Shape("mlp", 32)
-
-
-def held(log=None, settings=SETTINGS, **kwargs):
-    log = [] if log is None else log
-    pace = kwargs.pop("pace", paces())
-    return contest.contest(SHAPE, settings, launcher(log, pace, **kwargs), lambda text: None)
 
 
 # --- arithmetic
@@ -165,7 +108,7 @@ def test_ours_runs_as_a_sweep_does():
 
 
 def test_copies_that_pad_a_group_do_not_count(monkeypatch):
-    monkeypatch.setattr(contest, "choose_width", lambda cohort: 13)
+    monkeypatch.setattr(contest, "choose_width", lambda cohort, place: 13)
     ours = held()["modbench"][0]
     assert (ours.runs, ours.counted) == (13, 12.5)
 
@@ -240,50 +183,6 @@ def test_models_of_other_sizes_and_bad_losses_are_remarked():
     assert results.remarks(found) == ["the loss of original is not finite"]
 
 
-# --- shapes
-
-
-def test_targets():
-    assert {(s.architecture, s.encoder_width): s.target for s in shapes.target_shapes()} == {
-        ("mlp", 32): 10, ("mlp", 128): 2.5, ("mlp", 512): 1.5,
-        ("mha", 32): 5, ("mha", 128): 2, ("mha", 512): 1.3,
-        ("rnn", 32): 4, ("rnn", 128): 1.7, ("rnn", 512): 1.2,
-    }  # fmt: skip
-    assert shapes.Shape("mlp", 32, model="monolithic").target == 1
-    assert shapes.Shape("mlp", 32, num_rules=32).target == 1
-    assert shapes.Shape("mlp", 64).target == 1
-
-
-def test_the_sample_has_the_extremes_and_repeats():
-    drawn = shapes.sample(12)
-    assert len(drawn) == len(set(drawn)) == 40 + 12
-    for architecture in ("mlp", "mha", "rnn"):
-        for model in ("monolithic", "modular"):
-            assert shapes.Shape(architecture, 512, 32, model) in drawn
-    assert drawn == shapes.sample(12)
-    assert set(shapes.sample(0)) <= set(drawn)
-    assert len(shapes.sample(10_000)) == len(shapes.grid()) == 500
-
-
-@pytest.mark.parametrize("shape", [s for s in shapes.grid() if s.encoder_width == 32 and s.num_rules == 4])
-def test_a_cohort_is_25_runs_of_the_shape(shape):
-    cohort = shape.cohort()
-    assert len({(spec.task.task_seed, spec.seed) for spec in cohort}) == 25
-    plain = shapes.plain(cohort[0])
-    assert (plain["model"], plain["batch_size"], plain["model_width"]) == (shape.model, 256, 128)
-    assert plain["length"] == (1 if shape.architecture == "mlp" else 10)
-    assert plain["state_width"] == (32 if shape.architecture == "rnn" else 0)
-    assert json.loads(json.dumps(plain)) == plain
-
-
-def test_hidden_widths_by_hand():
-    width = {s: shapes.plain(shapes.Shape(s, 32).cohort()[0])["hidden_width"] for s in ("mlp", "mha", "rnn")}
-    # 128 // 8; floor(64 (16 x 160 + 128) / (8 (384 + 512))); the root of 33 h^2 + 1025 h = 98432.
-    assert width == {"mlp": 16, "mha": 24, "rnn": 41}
-    spec = shapes.Shape("mlp", 32).cohort()[0]
-    assert num_parameters(spec) == 36585
-
-
 # --- the command
 
 
@@ -341,6 +240,8 @@ def test_without_the_original_the_rest_is_measured(tmp_path, capsys):
         (["--original", "nowhere"], "--original: must be a checkout"),
         (["--rules", "1"], "task.num_rules: must be greater than or equal to 2, got 1"),
         (["--cores", "0"], "--cores: must be from 1 to"),
+        (["--device", "cuda"], "--device: must be cpu where JAX finds no GPU, got cuda"),
+        (["--width", "25", "0"], "--width: must be from 1 to 10,000, got 25 0"),
         (["--slice", "0"], "must be greater than 0"),
         (["--least-rounds", "20"], "at most --most-rounds"),
         (["--sample", "-1"], "--sample: must be at least 0, got -1"),
@@ -395,6 +296,7 @@ def test_running_out_of_memory_is_recognised():
         "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried"
     )
     assert worker.one_line(torchs) == "out of memory"
+    assert worker.one_line(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.")) == "out of memory"
     assert worker.one_line(MemoryError()) == "out of memory"
     assert worker.one_line(ValueError("first\nsecond")) == "ValueError: first"
 
@@ -402,7 +304,9 @@ def test_running_out_of_memory_is_recognised():
 def test_ours_trains_in_a_worker():
     fields = {"architecture": "mlp", "encoder_width": 4, "num_rules": 2, "model": "modular"}
     process = crew.Worker(
-        sys.executable, {"contender": "modbench", "shape": fields, "first": 1}, {"NPROC": "1"}
+        sys.executable,
+        {"contender": "modbench", "shape": fields, "runs": 25, "precision": "float32", "first": 1},
+        {"NPROC": "1"},
     )
     facts = crew.ask([process], {"do": "prepare", "runs": 2, "memory": None})[0]
     assert facts["parameters"] == num_parameters(shapes.Shape(**fields).cohort()[0])

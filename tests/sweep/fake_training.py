@@ -66,6 +66,19 @@ def quick(
     return [result(spec) for spec in specs]
 
 
+def tells_device(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
+) -> list[RunResult] | None:
+    """Leaves a file named after the device that its process was given, and waits for another's."""
+    folder = Path(os.environ["FAKE_MEMORY"])
+    (folder / f"device-{os.environ['CUDA_VISIBLE_DEVICES']}").touch()
+    for _ in range(200):
+        if len(list(folder.glob("device-*"))) == 2:
+            break
+        time.sleep(0.1)
+    return quick(specs, width, report, should_stop, keeper)
+
+
 def _tell_begun() -> None:
     """Leaves a file of this process's in the folder in FAKE_MEMORY, if there is one."""
     if folder := os.environ.get("FAKE_MEMORY"):

@@ -242,11 +242,14 @@ def _running(worker: int) -> bool:
 
 def test_executors_are_made_by_name(monkeypatch):
     monkeypatch.setattr(executors, "accelerated", lambda: False)
-    monkeypatch.setattr(executors, "usable_cores", lambda: 3)
+    monkeypatch.setattr(executors, "usable_workers", lambda: 3)
     assert make_executor().workers == 3
     assert make_executor("processes", 5).workers == 5
     assert isinstance(make_executor("here"), Here)
     monkeypatch.setattr(executors, "accelerated", lambda: True)
+    assert make_executor().workers == 3
+    assert isinstance(make_executor(workers=1), Here)
+    monkeypatch.setattr(executors, "usable_workers", lambda: 1)
     assert isinstance(make_executor(), Here)
     assert isinstance(make_executor(workers=2), Processes)
 

@@ -20,7 +20,7 @@ from modbench.sweep.display import trouble_line
 from modbench.sweep.events import CohortFailed, Event, GivenBack, Narrowed, Published
 from modbench.sweep.executors import Executor, Here
 from modbench.sweep.footprint import group_bytes
-from modbench.sweep.memory import died_of_memory, is_out_of_memory, machine_memory
+from modbench.sweep.memory import Place, died_of_memory, is_out_of_memory, machine_memory
 from modbench.sweep.plan import make_plan
 from modbench.sweep.processes import Processes
 from modbench.sweep.run import prepare, run_sweep
@@ -110,7 +110,7 @@ def test_what_did_not_fit_is_tried_again_where_there_is_clearly_more_memory(tmp_
         monkeypatch.setattr(memory, "machine_memory", lambda: int(gib * GIB))
         monkeypatch.setenv("FAKE_ROOM", str(room))
         executor = Here(fake_training.starved)
-        prepared = prepare(table, folder, executor.memory, retry)
+        prepared = prepare(table, folder, executor.place, retry)
         run_train(prepared, executor)
         runs = load(folder).runs.query("checkpoint == 'last'")
         assert runs["run_id"].is_unique
@@ -135,8 +135,8 @@ def test_what_did_not_fit_is_tried_again_when_that_is_asked_for(tmp_path, monkey
     table = sweep(["modular"], [2], [0])
     assert run_sweep(table, tmp_path / "store", Here(fake_training.starved)).failed
     executor = Here(fake_training.quick)
-    assert prepare(table, tmp_path / "store", executor.memory).plan.pending == ()
-    run_train(prepare(table, tmp_path / "store", executor.memory, retry_memory=True), executor)
+    assert prepare(table, tmp_path / "store", executor.place).plan.pending == ()
+    run_train(prepare(table, tmp_path / "store", executor.place, retry_memory=True), executor)
     assert set(Store.open(tmp_path / "store").recorded().values()) == {"done"}
 
 
@@ -203,21 +203,21 @@ def test_memory_lowers_a_width_only_where_it_must():
     small, large = seeds(24), [spec("rnn", "modular", rules=8, seed=s) for s in range(24)]
     for runs in (small, large):
         free = choose_width(runs)
-        assert choose_width(runs, group_bytes(runs[0], free)) == free
-        assert choose_width(runs, 1.0) == 1
+        assert choose_width(runs, Place(group_bytes(runs[0], free))) == free
+        assert choose_width(runs, Place(1.0)) == 1
     free, pair = choose_width(small), group_bytes(small[0], 2)
     assert free == 4
-    assert choose_width(small, pair) == 2
-    assert choose_width(small, group_bytes(small[0], 3)) == 3
+    assert choose_width(small, Place(pair)) == 2
+    assert choose_width(small, Place(group_bytes(small[0], 3))) == 3
 
 
 def test_the_plan_records_the_width_that_fits_and_keeps_it():
     runs = sweep(["modular"], [2], list(range(24))).runs
     bound = group_bytes(next(iter(runs.values())), 2)
-    (cohort,) = make_plan(runs, memory=bound).pending
+    (cohort,) = make_plan(runs, place=Place(bound)).pending
     assert cohort.width == 2
     assert make_plan(runs, planned=[cohort]).pending == (cohort,)
-    assert make_plan(runs, memory=1e12) == make_plan(runs)
+    assert make_plan(runs, place=Place(1e12)) == make_plan(runs)
 
 
 def machine(root: Path, files: dict[str, str]) -> Path:
@@ -247,5 +247,5 @@ def test_the_tightest_limit_above_a_process_counts(tmp_path):
 def test_workers_share_the_machine_and_leave_a_margin(monkeypatch):
     monkeypatch.setattr(memory, "machine_memory", lambda: 24 * GIB)
     monkeypatch.setattr(memory, "accelerated", lambda: False)
-    assert Processes(2).memory == pytest.approx(0.8 * 12 * GIB)
-    assert Here().memory == pytest.approx(0.8 * 24 * GIB)
+    assert Processes(2).place.memory == pytest.approx(0.8 * 12 * GIB)
+    assert Here().place.memory == pytest.approx(0.8 * 24 * GIB)

@@ -7,6 +7,8 @@ from small_sweeps import spec
 
 from modbench.core.spec import RunSpec
 from modbench.models.sizing import num_parameters
+from modbench.sweep.footprint import group_bytes
+from modbench.sweep.memory import Place
 from modbench.sweep.width import GROUP_WORK, WIDEST, choose_width, tokens_per_step
 
 
@@ -43,6 +45,14 @@ def test_the_cap_falls_with_the_size():
     assert all(a >= b for a, b in pairwise(widths))
     assert widths[0] > 1
     assert widths[-1] == 1
+
+
+def test_on_an_accelerator_a_whole_setting_trains_at_once_as_far_as_memory_reaches():
+    large = [spec("rnn", encoder_width=512, rules=32, seed=seed) for seed in range(25)]
+    assert choose_width(large) == 1
+    assert choose_width(large, Place(accelerator=True)) == 25
+    assert choose_width(large, Place(group_bytes(large[0], 13), accelerator=True)) == 13
+    assert choose_width([spec(seed=seed) for seed in range(1000)], Place(accelerator=True)) == 1000
 
 
 @given(runs=st.integers(1, 200), encoder_width=st.sampled_from([32, 64, 128, 256]))

@@ -78,7 +78,7 @@ def run(
     wanted = sweep_of(sweep, overrides, _name(out))
     chosen = executor_of(executor, workers, wanted)
     folder = Path(out) if out is not None else default_folder(wanted)
-    prepared = prepare(wanted, folder, chosen.memory)
+    prepared = prepare(wanted, folder, chosen.place)
     for damage in prepared.damages:
         warnings.warn(f"{folder / damage.file} was damaged and is made anew", stacklevel=2)
     logs = folder / "tensorboard" if tensorboard is True else Path(tensorboard) if tensorboard else None

@@ -8,6 +8,7 @@ from typing import Any, Self
 from modbench.bench.worker import Trouble
 from modbench.core.spec import RunSpec
 from modbench.sweep.child import Child
+from modbench.sweep.environment import device_variables
 from modbench.sweep.executors import POLL_SECONDS
 from modbench.sweep.memory import worker_share
 
@@ -38,8 +39,8 @@ class Crew:
         self._should_stop = should_stop
         self._children: list[Child] = []
         try:
-            for _ in range(workers):
-                self._children.append(Child(WORKER))
+            for index in range(workers):
+                self._children.append(Child(WORKER, device_variables(index)))
             for child in self._children:
                 child.send((list(runs), worker_share(workers)))
         except BaseException:

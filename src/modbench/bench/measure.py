@@ -18,12 +18,14 @@ class Timings(NamedTuple):
         steps: of every run in a round.
         rounds: seconds, [round][worker].
         products: FLOP/s of the matrix product, [before and after the rounds][worker].
+        passes: bytes per second of a pass over memory, likewise.
         prepared: by every worker.
     """
 
     steps: int
     rounds: list[list[float]]
     products: list[list[float]]
+    passes: list[list[float]]
     prepared: list[Prepared]
 
 
@@ -34,7 +36,7 @@ def measure(
 
     Args:
         ask: takes the name of a method of `modbench.bench.worker.Bench` and its arguments; an answer per worker.
-        seconds: of all rounds together; compiling and the matrix products take their own.
+        seconds: of all rounds together; compiling, and measuring the machine, take their own.
         tell: told what is being done.
     """
     tell("compiling")
@@ -46,10 +48,11 @@ def measure(
         count *= 2
         spent = max(ask("advance", count))
     steps = max(1, int(seconds / ROUNDS / (spent / count)))
-    before = ask("product")
+    product, memory = ask("product"), ask("sweep_memory")
     rounds: list[list[float]] = []
     spent = 0.0
     while not rounds or spent + max(rounds[-1]) <= seconds * (1 + LOOK):
         rounds.append(ask("advance", steps))
         spent += max(rounds[-1])
-    return Timings(steps, rounds, [before, ask("product")], prepared)
+    products, passes = [product, ask("product")], [memory, ask("sweep_memory")]
+    return Timings(steps, rounds, products, passes, prepared)

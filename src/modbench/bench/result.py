@@ -10,6 +10,9 @@ from modbench.core.spec import RunSpec
 from modbench.models.sizing import num_parameters
 from modbench.sweep.cost import flops_per_step
 
+ADAM_BYTES = 28
+"""Bytes of memory traffic that Adam cannot do without, for each parameter: it reads the gradient, the parameter and two
+moments, and writes three of them again."""
 FEWEST = 3
 """Values that quartiles need at least."""
 
@@ -87,13 +90,22 @@ class Row(NamedTuple):
     @property
     def peak(self) -> float:
         """FLOP/s of the matrix product, all workers together, the mean of before and after."""
-        products = [math.fsum(workers) for workers in self.measured.products]
-        return math.fsum(products) / len(products)
+        return _together(self.measured.products)
 
     @property
     def share(self) -> float:
         """Achieved FLOP/s as a part of `peak`."""
         return self.flops_per_second / self.peak
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes per second of a pass over memory, all workers together, the mean of before and after."""
+        return _together(self.measured.passes)
+
+    @property
+    def adam_share(self) -> float:
+        """The least that Adam moves (`ADAM_BYTES`) as a part of `bandwidth`."""
+        return self.run_steps_per_second * ADAM_BYTES * num_parameters(self.spec) / self.bandwidth
 
     @property
     def compile_seconds(self) -> float:
@@ -140,9 +152,16 @@ class Row(NamedTuple):
             "flops_per_second": self.flops_per_second,
             "peak_flops_per_second": self.peak,
             "share_of_peak": self.share,
+            "memory_bytes_per_second": self.bandwidth,
+            "adam_share_of_memory": self.adam_share,
             "compile_seconds": self.compile_seconds,
             "compiled_from_cache": self.from_cache,
             "peak_memory_mb": self.memory_mb,
             "steps_per_round": self.timings.steps,
             "round_seconds": self.timings.rounds,
         }
+
+
+def _together(measured: Sequence[Sequence[float]]) -> float:
+    """Sums over workers, averaged over before and after."""
+    return math.fsum(math.fsum(workers) for workers in measured) / len(measured)

@@ -10,6 +10,7 @@ from modbench.core.grid import parse_sweep
 from modbench.core.identity import static_key
 from modbench.core.names import ARCHITECTURES, PAPER_MODELS
 from modbench.core.spec import RunSpec
+from modbench.sweep.memory import ANYWHERE, Place
 from modbench.sweep.width import choose_width
 
 ENCODER_WIDTHS = (32, 128, 512)
@@ -67,13 +68,13 @@ def select(
     return list({static_key(spec): spec for spec in specs}.values())
 
 
-def group(spec: RunSpec, width: int | None = None, memory: float | None = None) -> list[RunSpec]:
+def group(spec: RunSpec, width: int | None = None, place: Place = ANYWHERE) -> list[RunSpec]:
     """The runs that train side by side where a cohort has the shape of `spec`: seeds within tasks.
 
     Args:
         spec: any run of the shape.
         width: of the group; None is what would be planned for a cohort of `COHORT` runs.
-        memory: bytes that the plan would fill of a worker's share; None sets no bound.
+        place: where it will train.
 
     Raises:
         RequestError: the width is out of range.
@@ -85,4 +86,4 @@ def group(spec: RunSpec, width: int | None = None, memory: float | None = None) 
         spec.model_copy(update={"task": spec.task.model_copy(update={"task_seed": task_seed}), "seed": seed})
         for task_seed, seed in product(range(TASKS), range(seeds))
     ]
-    return cohort[: width or choose_width(cohort, memory)]
+    return cohort[: width or choose_width(cohort, place)]

@@ -14,15 +14,18 @@ from modbench.sweep.environment import describe_machine, peak_memory_mb
 from modbench.sweep.memory import limit_own_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from modbench.core.spec import RunSpec
 
-PRODUCT_SECONDS = 0.3
-"""Time of a measurement of the matrix product, at least."""
+PACE_SECONDS = 0.3
+"""Time of a measurement of the machine, at least."""
 PRODUCT_SIZE = {"cpu": 2048}
 """Rows of the square matrices, by platform; large enough that the processor is busy, whatever else costs."""
 PRODUCT_SIZE_ACCELERATOR = 8192
+PASS_NUMBERS = {"cpu": 2**26}
+"""Numbers of the array that memory is passed over with, by platform; larger than any cache."""
+PASS_NUMBERS_ACCELERATOR = 2**28
 
 
 class Prepared(NamedTuple):
@@ -92,16 +95,37 @@ class Bench:
                 multiply = jax.jit(matmul).lower(matrix, matrix).compile()
             self._product = lambda: multiply(matrix, matrix)
             self._product().block_until_ready()
-        count = 1
-        while True:
-            started = time.perf_counter()
-            for _ in range(count - 1):
-                self._product()
-            self._product().block_until_ready()  # the products of one device run in order
-            elapsed = time.perf_counter() - started
-            if elapsed >= PRODUCT_SECONDS:
-                return 2.0 * size**3 * count / elapsed
-            count *= 2
+        return 2.0 * size**3 * _pace(self._product)
+
+    def sweep_memory(self) -> float:
+        """Bytes per second of a pass that reads a large array and writes it again."""
+        import jax
+        import jax.numpy as jnp
+
+        array = jnp.zeros(PASS_NUMBERS.get(jax.default_backend(), PASS_NUMBERS_ACCELERATOR), jnp.float32)
+        add = jax.jit(lambda numbers: numbers + 1, donate_argnums=0)
+
+        def once() -> Any:
+            nonlocal array
+            array = add(array)
+            return array
+
+        once().block_until_ready()
+        return 2.0 * array.nbytes * _pace(once)
+
+
+def _pace(start: "Callable[[], Any]") -> float:
+    """How often a second a device does what `start` gives it; what it was given it does in order."""
+    count = 1
+    while True:
+        started = time.perf_counter()
+        for _ in range(count - 1):
+            start()
+        start().block_until_ready()
+        elapsed = time.perf_counter() - started
+        if elapsed >= PACE_SECONDS:
+            return count / elapsed
+        count *= 2
 
 
 def serve(descriptor: int) -> None:

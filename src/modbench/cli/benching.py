@@ -18,8 +18,8 @@ from modbench.cli.console import complain, one_line, output
 from modbench.core.errors import RequestError
 from modbench.core.spec import RunSpec
 from modbench.sweep.describe import describe_bytes, describe_cell, plural
-from modbench.sweep.environment import accelerated, usable_cores
-from modbench.sweep.memory import planned, worker_share
+from modbench.sweep.environment import accelerated, usable_workers
+from modbench.sweep.memory import place_of, worker_share
 from modbench.sweep.stopping import INTERRUPTED, StopRequest
 
 MOST_SECONDS = 3600.0
@@ -47,12 +47,14 @@ COLUMNS = (
     Column("runs·steps/s", 12, lambda row: _number(row.run_steps_per_second)),
     Column("GFLOP/s", 7, lambda row: _number(row.flops_per_second / 1e9)),
     Column("of peak", 7, lambda row: f"{100 * row.share:.0f} %"),
+    Column("Adam", 5, lambda row: f"{100 * row.adam_share:.0f} %"),
     Column("compiled", 8, lambda row: "cache" if row.from_cache else f"{row.compile_seconds:.1f} s"),
     Column("memory", 8, lambda row: describe_bytes(row.memory_mb * 2**20)),
 )
 LEGEND = (
     "ms: of the whole machine per step and run, with quartiles over rounds; core ms: of one worker. GFLOP/s: "
-    "6 x parameters x samples or tokens. peak: a large float32 product by the same workers, beside each shape."
+    "6 x parameters x samples or tokens. peak: a large float32 product by the same workers, beside each shape. "
+    "Adam: 28 bytes for each parameter, as a share of the bandwidth that a pass over memory has."
 )
 
 
@@ -64,7 +66,7 @@ def bench_and_show(
     Args:
         specs: a run of each shape, see `modbench.bench.shapes.select`.
         width: of groups; None is what would be planned.
-        workers: processes at once; None is one a core, or one for an accelerator.
+        workers: processes at once; None is one for each accelerator, or else for each core.
         seconds: of timing per shape.
         json: file for everything that was measured.
 
@@ -80,8 +82,8 @@ def bench_and_show(
     workers = _workers(workers)
     if json is not None:
         check_output(json)
-    memory = planned(worker_share(workers))
-    groups = [group(spec, width, memory) for spec in specs]
+    place = place_of(worker_share(workers))
+    groups = [group(spec, width, place) for spec in specs]
     head = begin(shlex.join(["modbench", *sys.argv[1:]]))
     console, rows = output(), []
     name = max(len(describe_cell(spec)) for spec in specs)
@@ -106,9 +108,10 @@ def bench_and_show(
 def _workers(workers: int | None) -> int:
     if workers is not None and not 1 <= workers <= 1024:
         raise RequestError(f"workers: must be from 1 to 1024, got {workers}")
-    if accelerated() and workers not in (None, 1):
-        raise RequestError(f"workers: must be 1 on an accelerator, which one process fills, got {workers}")
-    return workers or (1 if accelerated() else usable_cores())
+    most = usable_workers()
+    if accelerated() and workers is not None and workers > most:
+        raise RequestError(f"workers: must be at most {most}, one for each accelerator, got {workers}")
+    return workers or most
 
 
 def _rows(

@@ -20,6 +20,7 @@ from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import Probe, TimeEstimate, disk_bytes, estimate_time, flops, memory_bytes
 from modbench.sweep.describe import describe_bytes, describe_seconds, plural
 from modbench.sweep.executors import make_executor
+from modbench.sweep.memory import ANYWHERE, Place
 from modbench.sweep.plan import Plan, make_plan
 from modbench.sweep.probing import measure
 from modbench.sweep.run import default_folder, settled
@@ -45,7 +46,7 @@ def show_plan(
     executor = make_executor(None, workers)
     workers = executor.workers
     folder = out or default_folder(sweep)
-    plan = plan_against(sweep, folder, executor.memory)
+    plan = plan_against(sweep, folder, executor.place)
     console = output()
     if plan.pending and probe:
         probes = _probe(plan.pending, console)
@@ -57,7 +58,7 @@ def show_plan(
         console.print(_by_task(plan.pending, probes, workers))
 
 
-def plan_against(sweep: Sweep, folder: Path, memory: float | None = None) -> Plan:
+def plan_against(sweep: Sweep, folder: Path, place: Place = ANYWHERE) -> Plan:
     """What a sweep still needs, given a store that may not exist yet; changes nothing.
 
     Raises:
@@ -67,11 +68,12 @@ def plan_against(sweep: Sweep, folder: Path, memory: float | None = None) -> Pla
         above = next(path for path in folder.absolute().parents if path.exists())
         if not above.is_dir():
             raise RequestError(f"output folder must lie in a folder, got {folder}, where {above} is a file")
-        return make_plan(sweep.runs, memory=memory)
+        return make_plan(sweep.runs, place=place)
     if folder.is_dir() and not any(folder.iterdir()):
-        return make_plan(sweep.runs, memory=memory)
+        return make_plan(sweep.runs, place=place)
     store = Store.open(folder)
-    return make_plan(sweep.runs, settled(store, memory), store.intact_plans()[0], store.published(), memory)
+    recorded = settled(store, place.memory)
+    return make_plan(sweep.runs, recorded, store.intact_plans()[0], store.published(), place)
 
 
 def _probe(cohorts: Sequence[PlannedCohort], console: Console) -> list[Probe]:

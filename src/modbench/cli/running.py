@@ -77,7 +77,7 @@ def run_and_show(
     executor = make_executor(executor_name, workers, address)
     folder = out or default_folder(sweep)
     console = output()
-    prepared = prepare(sweep, folder, executor.memory, retry_memory)
+    prepared = prepare(sweep, folder, executor.place, retry_memory)
     for damage in prepared.damages:
         complain(set_aside_line(damage), style="yellow")
     if not quiet:

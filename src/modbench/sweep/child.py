@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
@@ -27,18 +28,19 @@ class Child:
 
     Args:
         module: importable in a new process; its function `serve` is called with the descriptor of the child's socket.
+        variables: of its environment, besides those of a worker.
 
     Attributes:
         process: the child.
         connection: to it.
     """
 
-    def __init__(self, module: str):
+    def __init__(self, module: str, variables: Mapping[str, str] | None = None):
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         ours, theirs = socket.socketpair()
-        variables = worker_variables()
+        variables = worker_variables() | dict(variables or {})
         if accelerated():
-            variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # workers share the device's memory
+            variables["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # workers may share a device's memory
         code = f"from {module} import serve; serve({theirs.fileno()})"
         with theirs, machine_errors("start a worker process"):
             self.process = subprocess.Popen(

@@ -23,7 +23,7 @@ from modbench.sweep.child import Child
 from modbench.sweep.events import Event
 from modbench.sweep.executors import POLL_SECONDS, raise_if_fatal
 from modbench.sweep.keeping import USUAL, Keeping
-from modbench.sweep.memory import planned
+from modbench.sweep.memory import place_of
 from modbench.sweep.worker import GroupTrainer, train_group
 
 STOP = "stop"
@@ -56,10 +56,12 @@ class Found(NamedTuple):
     Attributes:
         slots: cohorts that can train at once.
         share: bytes of memory for a worker, the least of all nodes; None if unknown.
+        gpus: whether each worker gets a device.
     """
 
     slots: int
     share: int | None
+    gpus: bool
 
 
 class Refusal(NamedTuple):
@@ -110,7 +112,7 @@ class RayCluster:
 
     Attributes:
         workers: as given, or what there was room for at the beginning.
-        memory: bytes that a plan may fill of the smallest share of a worker; None if unknown.
+        place: where each of them trains, with the smallest share of a worker.
 
     Raises:
         RequestError: Ray is not installed, the cluster cannot be reached, or its nodes would give other numbers.
@@ -128,7 +130,7 @@ class RayCluster:
         self._asked = workers
         self._child, found = self._connect()
         self.workers = workers or found.slots
-        self.memory = planned(found.share)
+        self.place = place_of(found.share, found.gpus)
 
     def _connect(self) -> tuple[Child, Found]:
         self._require_listener()

@@ -30,7 +30,7 @@ def serve(descriptor: int) -> None:
         try:
             wanted: Connect = connection.recv()
             cluster = Cluster(wanted.address, wanted.cpu)
-            connection.send(Found(cluster.slots(), cluster.share()))
+            connection.send(Found(cluster.slots(), cluster.share(), cluster.gpus))
             while True:
                 order: Order = connection.recv()
                 cluster.require_store(order.store_folder)

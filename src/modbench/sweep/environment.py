@@ -80,6 +80,35 @@ def accelerated(environ: Mapping[str, str] = os.environ) -> bool:
     return (plugin and Path("/dev/nvidia0").exists()) or util.find_spec("libtpu") is not None
 
 
+def devices(environ: Mapping[str, str] = os.environ, folder: Path = Path("/dev")) -> tuple[str, ...]:
+    """The accelerators that workers can be given one by one, as `CUDA_VISIBLE_DEVICES` names them.
+
+    Args:
+        environ: the environment; devices that it hides are not counted.
+        folder: where the system lists devices; another one for tests.
+
+    Returns:
+        None of them where JAX finds no accelerator, or one that is no NVIDIA GPU and is not divided here.
+    """
+    if not accelerated(environ):
+        return ()
+    if visible := environ.get("CUDA_VISIBLE_DEVICES"):
+        return tuple(name.strip() for name in visible.split(","))
+    found = [entry for entry in folder.glob("nvidia*") if entry.name.removeprefix("nvidia").isdigit()]
+    return tuple(str(index) for index in range(len(found)))
+
+
+def device_variables(worker: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Environment variables that give a worker its device: workers take turns, the first the first one."""
+    found = devices(environ)
+    return {"CUDA_VISIBLE_DEVICES": found[worker % len(found)]} if found else {}
+
+
+def usable_workers() -> int:
+    """Workers that fill this machine: one for every accelerator, or else for every core."""
+    return max(1, len(devices())) if accelerated() else usable_cores()
+
+
 def installed(package: str) -> str:
     """Version of an installed package, or `"not installed"`."""
     try:

@@ -14,15 +14,15 @@ from typing import Protocol
 from modbench.core.errors import MachineError, RequestError, unknown
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.environment import accelerated, usable_cores, worker_variables
+from modbench.sweep.environment import accelerated, usable_workers, worker_variables
 from modbench.sweep.events import CohortFailed, Elsewhere, Event, Published
 from modbench.sweep.keeping import USUAL, Keeping
-from modbench.sweep.memory import planned, worker_share
+from modbench.sweep.memory import Place, place_of, worker_share
 from modbench.sweep.worker import GroupTrainer, Trainer, train_group
 
 EXECUTORS = {
     "here": "in this process, one cohort at a time",
-    "processes": "in several processes of one thread each",
+    "processes": "in several processes of one thread each; where there are accelerators, each with one of them",
     "ray": "on the nodes of a Ray cluster, in processes of one thread each",
 }
 
@@ -40,8 +40,8 @@ class Executor(Protocol):
         ...
 
     @property
-    def memory(self) -> float | None:
-        """Bytes that a plan may fill in a worker; None sets no bound."""
+    def place(self) -> Place:
+        """Where each of them trains."""
         ...
 
     def run(
@@ -78,7 +78,7 @@ class Here:
     def __init__(self, group: GroupTrainer = train_group):
         self.group = group
         self._share = worker_share(self.workers)
-        self.memory = planned(self._share)
+        self.place = place_of(self._share)
 
     def run(
         self,
@@ -165,10 +165,10 @@ def make_executor(
     """Makes an executor.
 
     Args:
-        name: one of `EXECUTORS`; None takes `processes` on a CPU, and `here` where JAX finds an accelerator,
-            which one process fills.
-        workers: of `processes`, None is one for each core that may be used; of `ray`, None is as many as there is
-            room for.
+        name: one of `EXECUTORS`; None takes `here` where JAX finds one accelerator, which one process fills, and
+            `processes` otherwise.
+        workers: of `processes`, None is one for each accelerator, or else for each core that may be used; of
+            `ray`, None is as many as there is room for.
         address: of the cluster, for `ray`; None is that which this machine belongs to.
 
     Raises:
@@ -179,7 +179,7 @@ def make_executor(
     from modbench.sweep.processes import Processes
 
     if name is None:
-        name = "here" if accelerated() and workers in (None, 1) else "processes"
+        name = "here" if accelerated() and (workers or usable_workers()) == 1 else "processes"
     if name not in EXECUTORS:
         raise unknown("executor", name, EXECUTORS)
     if workers is not None and not 1 <= workers <= MOST_WORKERS:
@@ -189,7 +189,7 @@ def make_executor(
     if name == "ray":
         return RayCluster(address or "auto", workers)
     if name == "processes":
-        return Processes(workers or usable_cores())
+        return Processes(workers or usable_workers())
     if workers not in (None, 1):
         raise RequestError(f"workers: must be 1 for executor 'here', got {workers}")
     return Here()

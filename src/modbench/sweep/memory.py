@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
-from modbench.sweep.environment import accelerated
+from modbench.sweep.environment import accelerated, devices
 
 PLANNED, ALLOWED = 0.8, 0.9
 LEAST_LIMIT = 1_000_000_000
@@ -75,13 +77,38 @@ def device_memory() -> int | None:
 
 def worker_share(workers: int) -> int | None:
     """Bytes that each of `workers` processes on this machine may count as its own; None if unknown."""
-    total = device_memory() if accelerated() else machine_memory()
-    return None if total is None else total // workers
+    if accelerated():
+        total, sharing = device_memory(), ceil(workers / max(1, len(devices())))
+    else:
+        total, sharing = machine_memory(), workers
+    return None if total is None else total // sharing
 
 
-def planned(share: int | None) -> float | None:
-    """The bytes of a share that a plan may fill."""
-    return None if share is None else PLANNED * share
+class Place(NamedTuple):
+    """Where a worker trains, as far as a plan depends on it.
+
+    Attributes:
+        memory: bytes that a plan may fill; None sets no bound.
+        accelerator: whether it trains on one, which only many runs side by side fill.
+    """
+
+    memory: float | None = None
+    accelerator: bool = False
+
+
+ANYWHERE = Place()
+"""A core of a machine whose memory is not known."""
+
+
+def place_of(share: int | None, accelerator: bool | None = None) -> Place:
+    """The place of a worker.
+
+    Args:
+        share: bytes that it may count as its own; None if unknown.
+        accelerator: whether it trains on one; None is as on this machine.
+    """
+    accelerator = accelerated() if accelerator is None else accelerator
+    return Place(None if share is None else PLANNED * share, accelerator)
 
 
 def limit_own_data(share: int | None) -> None:

@@ -11,11 +11,12 @@ from modbench.core.names import MODELS
 from modbench.core.spec import RunSpec
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import flops
+from modbench.sweep.memory import ANYWHERE, Place
 from modbench.sweep.width import choose_width
 
 MOST_RUNS = 32
-"""Runs of a cohort. Cohorts are what workers share, so a sweep of very many seeds is cut into several; and each
-is a folder of files, so they are not cut smaller: the paper's settings (25 runs) stay whole."""
+"""Runs of a cohort, unless one group is wider. Cohorts are what workers share, so a sweep of very many seeds is cut
+into several; and each is a folder of files, so they are not cut smaller: the paper's settings (25 runs) stay whole."""
 
 
 class Plan(NamedTuple):
@@ -37,7 +38,7 @@ def make_plan(
     recorded: Collection[str] = (),
     planned: Sequence[PlannedCohort] = (),
     published: Collection[str] = (),
-    memory: float | None = None,
+    place: Place = ANYWHERE,
 ) -> Plan:
     """Plans the runs of a sweep that are not recorded.
 
@@ -48,7 +49,7 @@ def make_plan(
         recorded: ids of the runs that the store has, failed ones included; without those that are to be tried again.
         planned: the cohorts that the store has planned, published or not.
         published: ids of the cohorts that are published.
-        memory: bytes that a worker may fill; new cohorts get a width that fits. None sets no bound.
+        place: where new cohorts will train, which sets their width.
 
     Returns:
         The cohorts to train. Equal arguments give equal plans.
@@ -65,19 +66,17 @@ def make_plan(
     by_program: dict[str, list[RunSpec]] = defaultdict(list)
     for spec in uncovered.values():
         by_program[static_key(spec)].append(spec)
-    new = [cohort for specs in by_program.values() for cohort in _cohorts(specs, memory, published)]
+    new = [cohort for specs in by_program.values() for cohort in _cohorts(specs, place, published)]
     return Plan(
         tuple(_ordered([*pending, *new])), frozenset(cohort.cohort_id for cohort in new), len(missing)
     )
 
 
-def _cohorts(
-    specs: Sequence[RunSpec], memory: float | None, published: Collection[str]
-) -> list[PlannedCohort]:
+def _cohorts(specs: Sequence[RunSpec], place: Place, published: Collection[str]) -> list[PlannedCohort]:
     """Cuts runs of one program into cohorts of whole groups of one width; the cut changes no number."""
-    width = choose_width(specs, memory)
+    width = choose_width(specs, place)
     groups = ceil(len(specs) / width)
-    most = MOST_RUNS // width
+    most = max(1, MOST_RUNS // width)
     cohorts = ceil(groups / most)
     size = ceil(groups / cohorts) * width
     return [

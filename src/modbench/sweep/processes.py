@@ -1,4 +1,4 @@
-"""The executor that trains in several local processes, of one thread each.
+"""The executor that trains in several local processes, of one thread each, or of one accelerator each.
 
 A worker is a fresh Python that talks with us over a socket pair of its own (`modbench.sweep.child`). The protocol,
 in order of a worker's life::
@@ -21,10 +21,11 @@ from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.child import Child, connect
 from modbench.sweep.dealing import Death, Queue
+from modbench.sweep.environment import device_variables
 from modbench.sweep.events import Event
 from modbench.sweep.executors import POLL_SECONDS, is_last, raise_if_fatal
 from modbench.sweep.keeping import USUAL, Keeping
-from modbench.sweep.memory import died_of_memory, kernel_kills, limit_own_data, planned, worker_share
+from modbench.sweep.memory import died_of_memory, kernel_kills, limit_own_data, place_of, worker_share
 from modbench.sweep.worker import GroupTrainer, Trainer, train_group
 
 READY = "ready"
@@ -77,7 +78,7 @@ class Worker(Child):
 
     def __init__(self, index: int, job: Job):
         self.kernel_kills = kernel_kills()
-        super().__init__(__name__)
+        super().__init__(__name__, device_variables(index))
         self.index = index
         self.cohort: PlannedCohort | None = None
         self.started = False
@@ -122,14 +123,14 @@ class Processes:
         share: bytes of memory that a worker may count as its own; None is an equal share of the machine.
 
     Attributes:
-        memory: bytes that a plan may fill of a worker's share; None if unknown.
+        place: where each of them trains.
     """
 
     def __init__(self, workers: int, group: GroupTrainer = train_group, share: int | None = None):
         self.workers = workers
         self.group = group
         self._share = worker_share(workers) if share is None else share
-        self.memory = planned(self._share)
+        self.place = place_of(self._share)
 
     def run(
         self,

@@ -12,7 +12,7 @@ from modbench.store.files import Damage, Store
 from modbench.sweep.events import CohortFailed, Elsewhere, Event, Published
 from modbench.sweep.executors import Executor, is_last, make_executor
 from modbench.sweep.keeping import USUAL, Keeping
-from modbench.sweep.memory import PLANNED
+from modbench.sweep.memory import ANYWHERE, PLANNED, Place
 from modbench.sweep.plan import Plan, make_plan
 
 ELSEWHERE = -1
@@ -60,14 +60,14 @@ def default_folder(sweep: Sweep) -> Path:
 
 
 def prepare(
-    sweep: Sweep, folder: str | Path, memory: float | None = None, retry_memory: bool = False
+    sweep: Sweep, folder: str | Path, place: Place = ANYWHERE, retry_memory: bool = False
 ) -> Prepared:
     """Makes or opens the store, sets damaged files aside, plans what is missing and writes those plans.
 
     Args:
         sweep: what is wanted.
         folder: the store.
-        memory: bytes that a worker of the executor may fill; None sets no bound.
+        place: where the executor trains.
         retry_memory: try runs again that did not fit into memory, however much there is now.
 
     Raises:
@@ -76,8 +76,8 @@ def prepare(
     """
     store = Store.create(folder, sweep.source)
     damages = store.set_damaged_aside()
-    recorded = settled(store, memory, retry_memory)
-    plan = make_plan(sweep.runs, recorded, store.plans(), store.published(), memory)
+    recorded = settled(store, place.memory, retry_memory)
+    plan = make_plan(sweep.runs, recorded, store.plans(), store.published(), place)
     for cohort in plan.pending:
         store.add_plan(cohort)
     return Prepared(store, plan, damages)
@@ -90,7 +90,7 @@ def settled(store: Store, memory: float | None, retry_memory: bool = False) -> s
 
     Args:
         store: with the runs.
-        memory: see `prepare`.
+        memory: bytes that a worker may fill now; None if unknown.
         retry_memory: see `prepare`.
     """
     again = {
@@ -184,6 +184,6 @@ def run_sweep(
         outcome = run_sweep(load_sweep("quick"), "results/quick")
     """
     executor = executor or make_executor()
-    prepared = prepare(sweep, folder, executor.memory)
+    prepared = prepare(sweep, folder, executor.place)
     failures = train(prepared, executor, on_event, should_stop, keeping)
     return outcome(sweep, prepared.store, failures)

@@ -12,12 +12,16 @@ from math import ceil
 from modbench.core.spec import RunSpec
 from modbench.models.sizing import num_parameters
 from modbench.sweep.footprint import group_bytes, widest
+from modbench.sweep.memory import ANYWHERE, Place
 
 WIDEST = 13
-"""Most runs side by side: 25 runs, the paper's setting, then make two groups."""
+"""Most runs side by side on a core: 25 runs, the paper's setting, then make two groups."""
+
+WIDEST_ON_ACCELERATOR = 1024
+"""Most runs side by side on an accelerator, where a step of a few runs is mostly the starting of its kernels."""
 
 GROUP_WORK = 50_000_000
-"""Parameters x samples (or tokens) of one step of a whole group, at most.
+"""Parameters x samples (or tokens) of one step of a whole group, at most, on a core.
 
 Measured on one core, milliseconds per step and run of a modular MLP: with E = 8 and 64 samples a batch 0.038 at
 width 1, 0.028 at 13; with E = 32, 8 rules and 256 samples 0.69 at width 1, 0.71 at 3, 0.74 at 5, 0.80 at 13.
@@ -30,26 +34,30 @@ def tokens_per_step(spec: RunSpec) -> int:
     return spec.train.batch_size * spec.length
 
 
-def choose_width(specs: Sequence[RunSpec], memory: float | None = None) -> int:
+def choose_width(specs: Sequence[RunSpec], place: Place = ANYWHERE) -> int:
     """Chooses the width of a cohort's groups.
 
-    The cap falls from `WIDEST` for small models to 1 for large ones. Of the widths from half the cap up to it the
+    On a core the cap falls from `WIDEST` for small models to 1 for large ones; on an accelerator memory alone sets
+    one, up to `WIDEST_ON_ACCELERATOR`. Of the widths from half the cap up to it the
     one that pads the last group least is taken, the widest of equals: under a cap of 5, 9 runs train as 3 x 3
     and 25 as 5 x 5.
 
     Args:
         specs: the cohort's runs, which share their static parts; at least one.
-        memory: bytes that a worker may fill, see `modbench.sweep.memory`; None sets no bound.
+        place: where the group will train.
 
     Returns:
-        Runs in a group, from 1 to `WIDEST` and at most `len(specs)`; 1 also where not even one run fits.
+        Runs in a group, at most `len(specs)`; 1 also where not even one run fits.
     """
-    work = num_parameters(specs[0]) * tokens_per_step(specs[0])
-    cap = min(WIDEST, max(1, GROUP_WORK // work))
+    if place.accelerator:
+        cap = WIDEST_ON_ACCELERATOR
+    else:
+        work = num_parameters(specs[0]) * tokens_per_step(specs[0])
+        cap = min(WIDEST, max(1, GROUP_WORK // work))
     width = _least_padding(len(specs), cap)
-    if memory is None or group_bytes(specs[0], width) <= memory:
+    if place.memory is None or group_bytes(specs[0], width) <= place.memory:
         return width
-    return _least_padding(len(specs), min(cap, widest(specs[0], memory)))
+    return _least_padding(len(specs), min(cap, widest(specs[0], place.memory)))
 
 
 def _least_padding(runs: int, cap: int) -> int:
