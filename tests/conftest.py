@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from modbench.sweep.environment import worker_variables
 
@@ -15,6 +16,10 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.update(worker_variables())
 
 from compiling import quick_programs  # noqa: E402 - imports JAX, which reads the environment
+
+# How long an example takes says nothing on a machine that is shared.
+settings.register_profile("modbench", deadline=None)
+settings.load_profile("modbench")
 
 
 def pytest_collection_finish() -> None:

@@ -103,6 +103,16 @@ def test_ctrl_c_ends_all_processes_at_once_and_leaves_no_half_a_file(tmp_path):
     assert is_gone(command.pid)
 
 
+def interrupt_own_process(_):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+
+
+def test_a_process_that_hears_ctrl_c_before_we_do_is_no_process_that_was_killed():
+    with pytest.raises(KeyboardInterrupt), drawers(1) as pool:
+        pool.submit(interrupt_own_process, None).result()
+
+
 def test_a_process_that_is_killed_is_told():
     with pytest.raises(MachineError, match="was killed"), drawers(1) as pool:
         pool.submit(killed).result()

@@ -29,10 +29,14 @@ def drawers(count: int) -> Iterator[Executor]:
         MachineError: one of them was killed.
     """
     # Not by forking, which would copy threads' locks as they are; and numbers of figures are small.
-    pool = _Apart(count, multiprocessing.get_context("spawn"), _begin) if count > 0 else _Here()
+    context = multiprocessing.get_context("spawn")
+    interrupted = context.RawValue("b", False)
+    pool = _Apart(count, context, _begin, (interrupted,)) if count > 0 else _Here()
     try:
         yield pool
     except BrokenProcessPool:
+        if interrupted.value:  # on a busy machine that is seen before our own Ctrl-C
+            raise KeyboardInterrupt from None
         raise MachineError("a process that draws figures was killed (out of memory?)") from None
     finally:
         pool.shutdown(cancel_futures=True)
@@ -45,9 +49,20 @@ class _Apart(ProcessPoolExecutor):
         return super().submit(_tidily, fn, *args, **kwargs)
 
 
-def _begin() -> None:
+_interrupted: Any = None
+"""Of a process that draws: where it tells that Ctrl-C ended it."""
+
+
+def _begin(interrupted: Any) -> None:
+    global _interrupted
+    _interrupted = interrupted
     gc.disable()
-    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    signal.signal(signal.SIGINT, lambda *_: _end())
+
+
+def _end() -> None:
+    _interrupted.value = True
+    os._exit(1)
 
 
 def _tidily(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -56,7 +71,7 @@ def _tidily(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
         return function(*args, **kwargs)
     except KeyboardInterrupt:  # what it was writing is cleared away
-        os._exit(1)
+        _end()
     finally:
         gc.collect(0)
         signal.signal(signal.SIGINT, idle)
