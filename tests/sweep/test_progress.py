@@ -7,18 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
+from clockwork import Clock, play, started
 from rich.console import Console
 from small_sweeps import spec, sweep
 
-from modbench.store.plan import PlannedCohort
-from modbench.sweep.cost import flops_per_step
 from modbench.sweep.describe import describe_bytes, describe_cell, describe_seconds, plural
 from modbench.sweep.display import LiveDisplay, Plain, Silent, make_display, summary_line
 from modbench.sweep.events import (
     Advanced,
     CohortFailed,
-    Elsewhere,
-    Event,
     GivenBack,
     Noted,
     Published,
@@ -29,42 +26,6 @@ from modbench.sweep.picture import picture
 from modbench.sweep.plan import make_plan
 from modbench.sweep.progress import SweepProgress
 from modbench.sweep.traces import sparkline
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def two_equal_cohorts() -> list[PlannedCohort]:
-    """Two cohorts of 3 runs in one group each, of nearly the same cost."""
-    return list(
-        make_plan(sweep(models=["modular"], train__batch_size=[8, 9], rules=[2], steps=100).runs).pending
-    )
-
-
-def started(workers: int = 1) -> tuple[SweepProgress, Clock, list[PlannedCohort]]:
-    clock, cohorts = Clock(), two_equal_cohorts()
-    return SweepProgress(cohorts, total=10, recorded=4, workers=workers, clock=clock), clock, cohorts
-
-
-def play(progress: SweepProgress, clock: Clock, *timed: tuple[float, Event]) -> None:
-    for seconds, event in timed:
-        clock.now += seconds
-        progress.apply(event)
-
-
-def compiling(cohort):
-    """The events of a worker that takes up a cohort and compiles its program."""
-    return (
-        (0, Started(0, cohort.cohort_id)),
-        (0, Advanced(0, cohort.cohort_id, 0, "compile", 0, 100, None)),
-    )
 
 
 def test_runs_are_counted_as_they_are_published():
@@ -107,78 +68,6 @@ def test_the_step_rate_forgets_what_is_long_ago():
     for step in range(1, 61):
         play(progress, clock, (10 if step <= 30 else 1, Advanced(0, a.cohort_id, 0, "train", step, 100, 0.5)))
     assert progress.steps_per_second() == pytest.approx(3, rel=0.1)
-
-
-def test_time_left_keeps_phases_apart():
-    progress, clock, (a, b) = started()
-    play(
-        progress,
-        clock,
-        *compiling(a),
-    )
-    assert progress.seconds_left() is None
-    # 7 s of compilation until the first chunk is done, then 50 steps in 10 s.
-    play(
-        progress,
-        clock,
-        (7, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
-        (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
-    )
-    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
-    assert progress.seconds_left() == pytest.approx(10 + 7 + 20 * ratio)
-    # 10 s for the rest, then 2 s of evaluation for each of two checkpoints, and 3 s until the first could begin;
-    # the other cohort will need all that too.
-    play(
-        progress,
-        clock,
-        (10, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
-        (3 + 2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
-        (2, Published(0, a.cohort_id, 3, 0)),
-    )
-    assert progress.seconds_left() == pytest.approx(7 + 20 * ratio + 3 + 4)
-
-
-def test_a_whole_cohort_tells_the_time_left_however_short_its_training():
-    progress, clock, (a, b) = started()
-    play(
-        progress,
-        clock,
-        *compiling(a),
-        (7, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
-        (0.2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
-        (3, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
-    )
-    assert progress.seconds_left() is None
-    play(progress, clock, (0, Published(0, a.cohort_id, 3, 0)))
-    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
-    assert progress.seconds_left() == pytest.approx(7 + 0.2 * ratio + 3)
-
-
-def test_more_workers_do_not_shorten_the_longest_cohort():
-    progress, clock, (a, b) = started(workers=8)
-    play(
-        progress,
-        clock,
-        (0, Started(0, a.cohort_id)),
-        (0, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
-        (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
-    )
-    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
-    assert progress.seconds_left() == pytest.approx(20 * ratio)
-
-
-def test_whoever_trains_a_cohort_elsewhere_shares_the_work():
-    progress, clock, (a, b) = started()
-    play(
-        progress,
-        clock,
-        (0, Elsewhere(0, b.cohort_id)),
-        (0, Started(0, a.cohort_id)),
-        (0, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
-        (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
-    )
-    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
-    assert progress.seconds_left() == pytest.approx(20 * ratio)
 
 
 def test_a_cohort_that_is_given_back_starts_anew():

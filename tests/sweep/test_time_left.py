@@ -1,15 +1,17 @@
-"""The time left, on sweeps that are played to the display's state with made-up times: cohorts of very unlike cost."""
+"""The time left, on sweeps that are played to a display with made-up times: by hand, and of very unlike cost."""
 
 import heapq
 from collections.abc import Iterator, Sequence
 from math import ceil
 
 import pytest
+from clockwork import compiling, play, started
 from small_sweeps import sweep
 
 from modbench.core.spec import RunSpec
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.events import Advanced, Event, Published, Started
+from modbench.sweep.cost import flops_per_step
+from modbench.sweep.events import Advanced, Elsewhere, Event, Published, Started
 from modbench.sweep.forecast import makespan
 from modbench.sweep.plan import make_plan
 from modbench.sweep.progress import SweepProgress
@@ -158,3 +160,75 @@ def test_cohorts_go_to_the_worker_that_is_free_first():
     assert makespan([5, 1], [2, 1], workers=2) == 5
     assert makespan([5.0], [], workers=3) == 5
     assert makespan([], [], workers=1) == 0
+
+
+def test_time_left_keeps_phases_apart():
+    progress, clock, (a, b) = started()
+    play(
+        progress,
+        clock,
+        *compiling(a),
+    )
+    assert progress.seconds_left() is None
+    # 7 s of compilation until the first chunk is done, then 50 steps in 10 s.
+    play(
+        progress,
+        clock,
+        (7, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
+        (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
+    )
+    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
+    assert progress.seconds_left() == pytest.approx(10 + 7 + 20 * ratio)
+    # 10 s for the rest, then 2 s of evaluation for each of two checkpoints, and 3 s until the first could begin;
+    # the other cohort will need all that too.
+    play(
+        progress,
+        clock,
+        (10, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
+        (3 + 2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
+        (2, Published(0, a.cohort_id, 3, 0)),
+    )
+    assert progress.seconds_left() == pytest.approx(7 + 20 * ratio + 3 + 4)
+
+
+def test_a_whole_cohort_tells_the_time_left_however_short_its_training():
+    progress, clock, (a, b) = started()
+    play(
+        progress,
+        clock,
+        *compiling(a),
+        (7, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
+        (0.2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
+        (3, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
+    )
+    assert progress.seconds_left() is None
+    play(progress, clock, (0, Published(0, a.cohort_id, 3, 0)))
+    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
+    assert progress.seconds_left() == pytest.approx(7 + 0.2 * ratio + 3)
+
+
+def test_more_workers_do_not_shorten_the_longest_cohort():
+    progress, clock, (a, b) = started(workers=8)
+    play(
+        progress,
+        clock,
+        (0, Started(0, a.cohort_id)),
+        (0, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
+        (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
+    )
+    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
+    assert progress.seconds_left() == pytest.approx(20 * ratio)
+
+
+def test_whoever_trains_a_cohort_elsewhere_shares_the_work():
+    progress, clock, (a, b) = started()
+    play(
+        progress,
+        clock,
+        (0, Elsewhere(0, b.cohort_id)),
+        (0, Started(0, a.cohort_id)),
+        (0, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
+        (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
+    )
+    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
+    assert progress.seconds_left() == pytest.approx(20 * ratio)

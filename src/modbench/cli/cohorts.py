@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from modbench.cli.results import CHECKPOINT, describe_setting
+from modbench.cli.results import CHECKPOINT, row_setting
 from modbench.core.errors import unknown
 from modbench.core.names import MODEL_TITLES
 from modbench.store.checkpoints import Checkpoints
@@ -119,7 +119,7 @@ def cohorts_table(cohorts: Sequence[Cohort], states: Collection[str], everything
 def _cell(runs: pd.DataFrame) -> str:
     row = runs.iloc[0].to_dict()
     model = MODEL_TITLES.get(row["model"], row["model"])
-    return f"{describe_setting(row)} R={row['num_rules']} E={row['encoder_width']} {model}"
+    return f"{row_setting(row)} R={row['num_rules']} E={row['encoder_width']} {model}"
 
 
 def _left(store: Store, cohort_id: str) -> str:

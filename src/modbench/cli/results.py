@@ -78,7 +78,7 @@ def results_table(tables: Tables) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     previous = None
     for row in means.to_dict("records"):
-        setting = (describe_setting(row), str(row["num_rules"])) if by_rules else (describe_setting(row),)
+        setting = (row_setting(row), str(row["num_rules"])) if by_rules else (row_setting(row),)
         if previous not in (None, setting):
             table.add_section()
         planned = sum(row[state] for state in STATES)
@@ -90,7 +90,7 @@ def results_table(tables: Tables) -> Table:
     return table
 
 
-def describe_setting(row: dict) -> str:
+def row_setting(row: dict) -> str:
     """Architecture, search version, kind, and what else of the protocol sets a table's row apart, in words."""
     if "setting" in row:
         return row["setting"].replace(" · ", " ", 1)
@@ -118,7 +118,7 @@ def failure_lines(tables: Tables, run_ids: Collection[str] | None = None) -> lis
     lines = []
     for row in rows[:MOST_FAILURES]:
         model = MODEL_TITLES.get(row["model"], row["model"])
-        what = f"{describe_setting(row)} R={row['num_rules']} E={row['encoder_width']} {model}"
+        what = f"{row_setting(row)} R={row['num_rules']} E={row['encoder_width']} {model}"
         seeds = f"task seed {row['task_seed']}, seed {row['seed']}"
         lines.append(Text(f"failed: run {row['run_id']} ({what}, {seeds}): {row['reason']}", style="red"))
     if len(rows) > MOST_FAILURES:

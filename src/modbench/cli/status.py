@@ -14,7 +14,7 @@ from rich.text import Text
 
 from modbench.cli.cohorts import COHORT_STATES, check_states, cohorts_line, cohorts_of, cohorts_table
 from modbench.cli.console import output
-from modbench.cli.results import STATES, describe_setting, failure_lines, summarise
+from modbench.cli.results import STATES, failure_lines, row_setting, summarise
 from modbench.core.names import MODEL_TITLES
 from modbench.store.files import Store
 from modbench.store.table import Tables, load
@@ -109,7 +109,7 @@ def render(
         table.add_column(state, justify="right")
     for row in counts.to_dict("records"):
         numbers = (f"{row[state]:,}" if row[state] else "-" for state in STATES)
-        table.add_row(describe_setting(row), MODEL_TITLES.get(row["model"], row["model"]), *numbers)
+        table.add_row(row_setting(row), MODEL_TITLES.get(row["model"], row["model"]), *numbers)
     parts: list[RenderableType] = [Text(str(folder), style="bold"), bar]
     states = only or (COHORT_STATES if everything else ("running", "failed"))
     if listed := cohorts_table(cohorts, states, everything or bool(only)):
