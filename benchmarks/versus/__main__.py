@@ -112,6 +112,10 @@ def checked(given: argparse.Namespace) -> Settings:
         raise RequestError(
             "--device: must be cpu where JAX finds no GPU, got cuda. Possible: pip install -e '.[cuda]'"
         )
+    if given.precision != "float32" and given.device == "cpu":
+        raise RequestError(
+            f"--precision: must be float32 on a CPU, where PyTorch has no other, got {given.precision}"
+        )
     if any(width is not None and not 1 <= width <= WIDEST for width in given.width):
         raise RequestError(f"--width: must be from 1 to {WIDEST:,}, got {' '.join(map(str, given.width))}")
     if given.slice <= 0 or given.seconds <= 0:
@@ -184,7 +188,7 @@ def main(
         print(f"{number}/{len(tasks)} {shape}", file=sys.stderr, flush=True)
         chosen_width = dataclasses.replace(settings, width=width)
         found = contest(shape, chosen_width, launch, lambda text: print(text, file=sys.stderr, flush=True))
-        rows.append(results.result(shape, found, given.device))
+        rows.append(results.result(shape, found, chosen_width))
         machine = results.describe(rows, settings.cores, busiest)
         # After every shape, so that a long measurement that is stopped leaves what it has.
         if given.json:

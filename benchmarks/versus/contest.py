@@ -159,12 +159,13 @@ class _Line:
         return {"contender": contender, "shape": shape, **where, **more}
 
     def _ours(self) -> Variant:
-        """As a sweep runs it, groups of the planned width: on every core a worker of one thread, or one on the GPU."""
+        """As a sweep runs it: on every core a worker of one thread with a group, or one on the GPU."""
         place = Place(accelerator=True) if self.alone else ANYWHERE
         width, runs = self.settings.width or choose_width(self.cohort, place), len(self.cohort)
         request = self._request("modbench", dataclasses.asdict(self.shape), runs=runs)
-        # PyTorch has the same device, so its memory must not be taken in advance.
-        platform = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} if self.alone else {"JAX_PLATFORMS": "cpu"}
+        platform = {"JAX_PLATFORMS": self.settings.device}
+        if self.alone:  # PyTorch has the same device, so its memory must not be taken in advance
+            platform["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
         environment = worker_variables({**os.environ, **platform}) | platform
         workers = self.start(sys.executable, request, environment, 1 if self.alone else self.cores)
         # The copies that fill up a cohort's last group do not count.
@@ -184,7 +185,7 @@ class _Line:
         return {"original": alone, "at once": [at_once] if len(workers) > 1 else []}
 
     def _stacked(self, python: str) -> list[Variant]:
-        """The fastest of several stacks: of 1, 5 or 25 runs, in one process or one for every core."""
+        """The fastest of several stacks, of `STACKS` runs, in one process or one for every core; in one on a GPU."""
         request = self._request("stacked", plain(self.cohort[0]))
         workers = self.start(python, request, {}, 1 if self.alone else self.cores)
         tried: list[Variant] = []

@@ -106,7 +106,7 @@ class Original:
 
     def _step(self) -> torch.Tensor | float:
         self.model.zero_grad()
-        inputs, label, *rule_codes = (torch.as_tensor(array, dtype=torch.float32) for array in self._batch())
+        inputs, label, *rule_codes = (torch.Tensor(array).to(self.device) for array in self._batch())
         prediction, _ = self.model(inputs, *rule_codes)
         loss = self.criterion(prediction, label)
         if self.shape["kind"] == "classification":

@@ -12,7 +12,7 @@ from versus.shapes import Shape
 
 
 class Ours:
-    """A group at its planned width.
+    """A group of a cohort.
 
     Args:
         request: `shape`, the fields of a `shapes.Shape`; `runs`, how many the cohort has; `precision`; `first`, which
@@ -31,6 +31,7 @@ class Ours:
         self.data, self.state = self.program.data(group), self.program.init(group)
         self.steps(1, 1)
         versions = {"modbench": modbench.__version__, "jax": jax.__version__}
+        versions["device of modbench"] = jax.devices()[0].device_kind
         return {"parameters": num_parameters(self.cohort[0]), "versions": versions}
 
     def steps(self, count: int, threads: int) -> dict[str, float]:

@@ -10,7 +10,7 @@ from statistics import median, quantiles
 from typing import Any, NamedTuple
 
 from modbench.sweep.environment import installed
-from versus.contest import Contest
+from versus.contest import Contest, Settings
 from versus.crew import Variant
 from versus.shapes import Shape
 
@@ -52,13 +52,13 @@ def best(variants: Sequence[Variant]) -> Variant | None:
     return min(measured, key=lambda variant: median(variant.ms)) if measured else None
 
 
-def result(shape: Shape, found: Contest, device: str = "cpu") -> dict[str, Any]:
+def result(shape: Shape, found: Contest, settings: Settings) -> dict[str, Any]:
     """A shape's results, as they are written to JSON.
 
     Args:
         shape: what was trained.
         found: what was measured.
-        device: where, `cpu` or `cuda`.
+        settings: where and how.
 
     Returns:
         The shape, its target, every variant with all its slices, and by contender the ratio to ours: of the original
@@ -72,9 +72,11 @@ def result(shape: Shape, found: Contest, device: str = "cpu") -> dict[str, Any]:
             ratios[name] = spread(ours.ms, other.ms)._asdict()
     return {
         "shape": str(shape),
-        "device": device,
+        "device": settings.device,
+        "precision": settings.precision,
+        "width_asked": settings.width,
         **vars(shape),
-        "target": shape.target(device),
+        "target": shape.target(settings.device),
         "ratios": ratios,
         "contenders": {name: [_variant(v) for v in variants] for name, variants in found.items()},
         "remarks": remarks(found),
@@ -164,6 +166,8 @@ def _said(machine: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     busy = machine["busy_share"]
     others = "" if busy is None else f" Others kept its cores {100 * busy:.0f} % busy at most."
+    precision = "" if machine["precision"] == "float32" else f" Products in {machine['precision']}."
+    others += precision
     return f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}; {versions}.{others}"
 
 
@@ -187,6 +191,7 @@ def describe(rows: Sequence[dict[str, Any]], cores: int, busy: float | None) -> 
         "cores": cores,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "versions": versions,
+        "precision": rows[0]["precision"] if rows else "float32",
         "busy_share": busy,
     }
 

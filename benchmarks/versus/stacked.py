@@ -33,8 +33,8 @@ class Stacked:
         architecture = self.shape["architecture"]
         # What an earlier, larger stack held must be gone before memory is asked for again.
         self.model = self.adam = self.task = None
-        self.task = TASKS[architecture](self.shape, runs)
-        self.model = BODIES[architecture](self.shape, runs)
+        self.task = TASKS[architecture](self.shape, runs, self.device)
+        self.model = BODIES[architecture](self.shape, runs).to(self.device)
         self.adam = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE, fused=True)
         self._step()
         parameters = sum(p.numel() for p in self.model.parameters()) // runs

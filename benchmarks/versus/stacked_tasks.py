@@ -13,13 +13,13 @@ from torch.nn.functional import one_hot
 class _Task:
     """Coefficients drawn once, one task per run."""
 
-    def __init__(self, shape: dict[str, Any], runs: int) -> None:
-        self.runs, self.size, self.length = runs, shape["batch_size"], shape["length"]
+    def __init__(self, shape: dict[str, Any], runs: int, device: str) -> None:
+        self.runs, self.size, self.length, self.device = runs, shape["batch_size"], shape["length"], device
         self.rules, self.classify = shape["num_rules"], shape["kind"] == "classification"
         self.shape = shape
 
     def _rule(self, *positions: int) -> tuple[Tensor, Tensor]:
-        rule = torch.randint(self.rules, (self.runs, self.size, *positions))
+        rule = torch.randint(self.rules, (self.runs, self.size, *positions), device=self.device)
         return rule, one_hot(rule, self.rules).float()
 
     def _labels(self, target: Tensor) -> Tensor:
@@ -29,13 +29,13 @@ class _Task:
 class Mlp(_Task):
     """y = alpha_c x1 + beta_c x2."""
 
-    def __init__(self, shape: dict[str, Any], runs: int) -> None:
-        super().__init__(shape, runs)
-        self.coefficients = torch.randn(runs, self.rules, 2)
+    def __init__(self, shape: dict[str, Any], runs: int, device: str) -> None:
+        super().__init__(shape, runs, device)
+        self.coefficients = torch.randn(runs, self.rules, 2, device=device)
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor]:
         """(S, B, 2), (S, B, R), (S, B)."""
-        inputs = torch.randn(self.runs, self.size, 2)
+        inputs = torch.randn(self.runs, self.size, 2, device=self.device)
         _, code = self._rule()
         return inputs, code, self._labels((torch.bmm(code, self.coefficients) * inputs).sum(dim=-1))
 
@@ -43,16 +43,17 @@ class Mlp(_Task):
 class Mha(_Task):
     """Two searches among the other tokens, under each token's own rule."""
 
-    def __init__(self, shape: dict[str, Any], runs: int) -> None:
-        super().__init__(shape, runs)
-        self.coefficients = torch.randn(runs, self.rules, 2)
+    def __init__(self, shape: dict[str, Any], runs: int, device: str) -> None:
+        super().__init__(shape, runs, device)
+        self.coefficients = torch.randn(runs, self.rules, 2, device=device)
         self.pair = shape["search_version"]
-        self.itself = torch.eye(self.length, dtype=torch.bool)
-        self.sequence = torch.arange(runs * self.size)[:, None]
+        self.itself = torch.eye(self.length, dtype=torch.bool, device=device)
+        self.sequence = torch.arange(runs * self.size, device=device)[:, None]
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor]:
         """(S, B, N, F), (S, B, N, R), (S, B, N)."""
-        features = torch.randn(self.runs, self.size, self.length, self.rules, 2 * self.pair + 2)
+        form = self.runs, self.size, self.length, self.rules, 2 * self.pair + 2
+        features = torch.randn(form, device=self.device)
         if self.pair == 2:
             queries = features[..., :4].unflatten(-1, (2, 2))
             features[..., :4] = (queries / queries.norm(dim=-1, keepdim=True)).flatten(-2)
@@ -75,19 +76,18 @@ class Mha(_Task):
 class Rnn(_Task):
     """s_n = s_{n-1} A[c_n] + x_n B[c_n]."""
 
-    def __init__(self, shape: dict[str, Any], runs: int) -> None:
-        super().__init__(shape, runs)
+    def __init__(self, shape: dict[str, Any], runs: int, device: str) -> None:
+        super().__init__(shape, runs, device)
         self.width = shape["state_width"]
-        self.A, self.B = (
-            torch.randn(runs, self.rules * self.width, self.width) / self.width**0.5 for _ in range(2)
-        )
-        self.readout = torch.randn(runs, self.width, 1)
+        form = runs, self.rules * self.width, self.width
+        self.A, self.B = (torch.randn(form, device=device) / self.width**0.5 for _ in range(2))
+        self.readout = torch.randn(runs, self.width, 1, device=device)
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor]:
         """(S, N, B, d), (S, N, B, R), (S, N, B, d) or (S, N, B): time before examples, as the model's loop reads."""
         _, code = self._rule(self.length)
         code = code.transpose(1, 2).contiguous()
-        inputs = torch.randn(self.runs, self.length, self.size, self.width)
+        inputs = torch.randn(self.runs, self.length, self.size, self.width, device=self.device)
         drive = torch.bmm(self._active(inputs, code).flatten(1, 2), self.B).view(inputs.shape)
         state, states = drive[:, 0], [drive[:, 0]]
         for n in range(1, self.length):

@@ -11,7 +11,6 @@ def settle(request: dict[str, Any]) -> dict[str, str]:
     Returns:
         The versions to report, with the name of the GPU where it is one.
     """
-    torch.set_default_device(request["device"])
     # PyTorch multiplies float32 as such unless it is told otherwise; its recurrent kernels round unless told not to.
     rounded = request["precision"] == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = rounded

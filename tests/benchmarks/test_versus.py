@@ -74,7 +74,7 @@ def test_ratios_are_taken_round_by_round():
 
 
 def test_the_best_use_of_each_is_compared():
-    row = results.result(SHAPE, held())
+    row = results.result(SHAPE, held(), SETTINGS)
     # 25 runs fit the width exactly, each worker takes 10 ms a step and run, and there are two.
     assert row["contenders"]["modbench"][0]["median_ms"] == pytest.approx(5)
     assert [v["median_ms"] for v in row["contenders"]["original"]] == pytest.approx([200, 100])
@@ -135,10 +135,10 @@ def test_stacks_with_endless_steps_are_not_tried():
 
 def test_a_contender_that_cannot_is_a_cell_that_says_so():
     found = held(fails=lambda asked, runs: "no such model", failing="original")
-    row = results.result(SHAPE, found)
+    row = results.result(SHAPE, found, SETTINGS)
     assert set(row["ratios"]) == {"stacked"}
     assert results.cells(row)[2:6] == ["no such model", "", "10", "no such model"]
-    ours = results.result(SHAPE, held(fails=lambda asked, runs: "broken", failing="modbench"))
+    ours = results.result(SHAPE, held(fails=lambda asked, runs: "broken", failing="modbench"), SETTINGS)
     assert ours["ratios"] == {}
     assert results.cells(ours)[1] == "broken"
 
@@ -164,7 +164,7 @@ def test_stacked_pytorch_can_be_left_out():
     found = contest.contest(SHAPE, settings, launcher(log, paces()), lambda text: None)
     assert set(found) == {"modbench", "original", "at once"}
     assert not any(name == "stacked" for name, _ in log)
-    assert results.cells(results.result(SHAPE, found))[-2:] == ["", ""]
+    assert results.cells(results.result(SHAPE, found, SETTINGS))[-2:] == ["", ""]
 
 
 def test_every_worker_is_closed():
@@ -223,7 +223,7 @@ def test_the_table_and_the_file(tmp_path, checkout, capsys):
 
 
 def test_a_missed_target_is_said():
-    row = results.result(SHAPE, held(pace=paces(modbench=lambda runs, threads: 0.03 * runs)))
+    row = results.result(SHAPE, held(pace=paces(modbench=lambda runs, threads: 0.03 * runs)), SETTINGS)
     assert row["ratios"]["original"]["median"] == pytest.approx(100 / 15)
     assert results.cells(row)[4] == "10 MISSED"
 
@@ -240,6 +240,10 @@ def test_without_the_original_the_rest_is_measured(tmp_path, capsys):
         (["--original", "nowhere"], "--original: must be a checkout"),
         (["--rules", "1"], "task.num_rules: must be greater than or equal to 2, got 1"),
         (["--cores", "0"], "--cores: must be from 1 to"),
+        (
+            ["--precision", "tf32"],
+            "--precision: must be float32 on a CPU, where PyTorch has no other, got tf32",
+        ),
         (["--device", "cuda"], "--device: must be cpu where JAX finds no GPU, got cuda"),
         (["--width", "25", "0"], "--width: must be from 1 to 10,000, got 25 0"),
         (["--slice", "0"], "must be greater than 0"),
@@ -247,7 +251,8 @@ def test_without_the_original_the_rest_is_measured(tmp_path, capsys):
         (["--sample", "-1"], "--sample: must be at least 0, got -1"),
     ],
 )
-def test_wrong_requests(tmp_path, capsys, arguments, said):
+def test_wrong_requests(tmp_path, capsys, monkeypatch, arguments, said):
+    monkeypatch.setattr(command, "accelerated", lambda: False)
     code, log = run(tmp_path, *arguments)
     assert (code, log) == (2, [])
     error = capsys.readouterr().err

@@ -21,18 +21,24 @@ def test_each_contender_has_the_device_in_one_process():
     assert {(request["device"], request["precision"]) for request in requests} == {("cuda", "tf32")}
     assert {request["first"] for request in requests} == {0}
     assert found["at once"] == []
+    environments = [
+        asked["environment"] for name, asked in log if name == "modbench" and asked["do"] == "launch"
+    ]
+    # The device and no other, which is not taken in advance: PyTorch needs some of it.
+    assert [e["JAX_PLATFORMS"] for e in environments] == ["cuda"]
+    assert [e["XLA_PYTHON_CLIENT_PREALLOCATE"] for e in environments] == ["false"]
     assert all(len(variant.workers) == 1 for variants in found.values() for variant in variants)
     assert {asked["memory"] for _, asked in log if asked["do"] == "prepare"} == {None}
 
 
 def test_ours_and_a_stack_have_the_width_that_was_asked_for():
     log = []
-    row = results.result(SHAPE, held(log, GPU), "cuda")
+    row = results.result(SHAPE, held(log, GPU), GPU)
     (ours,) = row["contenders"]["modbench"]
     assert (ours["runs"], ours["counted"]) == (100, 100)
     # 10 ms a step and run, for as many at once; the original is at 100 ms with two threads.
     assert row["ratios"]["original"]["median"] == pytest.approx(10)
-    assert (row["target"], row["device"]) == (200, "cuda")
+    assert (row["target"], row["device"], row["precision"], row["width_asked"]) == (200, "cuda", "tf32", 100)
     assert {asked["runs"] for name, asked in log if name == "stacked" and asked["do"] == "prepare"} >= {100}
     (request,) = {str(a["request"]["runs"]) for n, a in log if n == "modbench" and a["do"] == "launch"}
     assert request == "100"

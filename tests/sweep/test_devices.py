@@ -4,8 +4,14 @@ import pytest
 from fake_training import tells_device
 from small_sweeps import sweep
 
-from modbench.sweep import environment, memory
-from modbench.sweep.environment import device_variables, devices, usable_workers
+from modbench.sweep import environment, executors, memory
+from modbench.sweep.environment import (
+    accelerated,
+    device_variables,
+    devices,
+    usable_workers,
+    worker_variables,
+)
 from modbench.sweep.processes import Processes
 from modbench.sweep.run import run_sweep
 
@@ -14,22 +20,54 @@ GIB = 2**30
 
 @pytest.fixture
 def two_devices(tmp_path, monkeypatch):
-    for module in (environment, memory):
-        monkeypatch.setattr(module, "accelerated", lambda environ=None: True)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    monkeypatch.setattr(environment, "devices", lambda environ=None: ("4", "7"))
+    monkeypatch.setattr(memory, "devices", lambda: ("4", "7"))
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     monkeypatch.setattr(memory, "device_memory", lambda: 80 * GIB)
 
 
-def test_devices_are_those_of_the_system_that_are_not_hidden(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "accelerated", lambda environ=None: True)
-    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "null"):
+@pytest.fixture
+def plugin(monkeypatch):
+    monkeypatch.setattr(environment.util, "find_spec", lambda name: name == "jax_cuda13_plugin" or None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "names"),
+    [
+        ({}, ("0", "1")),
+        ({"CUDA_VISIBLE_DEVICES": "1, GPU-8932f937"}, ("1", "GPU-8932f937")),
+        ({"CUDA_VISIBLE_DEVICES": ""}, ()),
+        ({"CUDA_VISIBLE_DEVICES": "-1"}, ()),
+        ({"CUDA_VISIBLE_DEVICES": "1,-1,0"}, ("1",)),
+        ({"JAX_PLATFORMS": "cpu"}, ()),
+        ({"JAX_PLATFORMS": "cuda,cpu"}, ("0", "1")),
+    ],
+)
+def test_devices_are_those_of_the_system_that_are_not_hidden(tmp_path, plugin, variables, names):
+    for name in ("nvidia3", "nvidia5", "nvidiactl", "nvidia-uvm", "null"):
         (tmp_path / name).touch()
-    assert devices({}, tmp_path) == ("0", "1")
-    assert devices({"CUDA_VISIBLE_DEVICES": "1, GPU-8932f937"}, tmp_path) == ("1", "GPU-8932f937")
-    assert devices({}, tmp_path / "none") == ()
-    monkeypatch.setattr(environment, "accelerated", lambda environ=None: False)
+    assert devices(variables, tmp_path) == names
+    assert devices(variables, tmp_path / "none") == ()
+
+
+def test_without_a_plugin_there_are_none(tmp_path, monkeypatch):
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setattr(environment.util, "find_spec", lambda name: None)
     assert devices({}, tmp_path) == ()
-    assert device_variables(0) == {}
+    assert not accelerated({})
+    assert device_variables(0, {}) == {}
+
+
+def test_hidden_devices_leave_a_worker_of_the_cpu(monkeypatch):
+    monkeypatch.setattr(
+        environment, "devices", lambda environ: () if "CUDA_VISIBLE_DEVICES" in environ else ("0",)
+    )
+    on_device, on_cpu = worker_variables({}), worker_variables({"CUDA_VISIBLE_DEVICES": ""})
+    assert "optimization_level" in on_cpu["XLA_FLAGS"]
+    assert "optimization_level" not in on_device["XLA_FLAGS"]
+    assert on_device["XLA_PYTHON_CLIENT_MEM_FRACTION"] == "0.9"
+    assert "XLA_PYTHON_CLIENT_MEM_FRACTION" not in on_cpu
+    assert "XLA_PYTHON_CLIENT_MEM_FRACTION" not in worker_variables({"XLA_CLIENT_MEM_FRACTION": "0.5"})
 
 
 def test_workers_take_turns_on_devices_and_share_their_memory(two_devices):
@@ -38,6 +76,12 @@ def test_workers_take_turns_on_devices_and_share_their_memory(two_devices):
     assert memory.worker_share(2) == 80 * GIB
     assert memory.worker_share(3) == 40 * GIB
     assert Processes(2).place == (0.8 * 80 * GIB, True)
+
+
+def test_this_process_trains_on_the_first_device_alone(two_devices, monkeypatch):
+    monkeypatch.setattr(executors.os, "environ", {})
+    executors.set_own_environment()
+    assert executors.os.environ["CUDA_VISIBLE_DEVICES"] == "4"
 
 
 def test_every_local_worker_trains_on_its_own_device(tmp_path, monkeypatch, two_devices):

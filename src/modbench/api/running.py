@@ -45,7 +45,7 @@ def run(
             `results/<name of the sweep>`.
         executor: `"processes"` or `"here"`; when None, what suits the machine, and this process for a router
             of one's own.
-        workers: processes that train at once; when None, one for each core that may be used.
+        workers: processes that train at once; when None, one for each GPU, or else for each core that may be used.
         overrides: fields that are replaced in the whole sweep, such as `{"train.steps": 2000, "seed": range(5)}`, or
             texts such as `"train.steps=2000"`.
         checkpoint: which parameters of each run the results are about: `"last"` or `"best"`.

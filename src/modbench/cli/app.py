@@ -54,7 +54,8 @@ Overrides = Annotated[
     ),
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", metavar="N", help="Worker processes [default: one a core].")
+    int | None,
+    typer.Option("--workers", metavar="N", help="Worker processes [default: one a core, or one a GPU]."),
 ]
 CheckpointName = Annotated[
     str, typer.Option("--checkpoint", metavar="last|best", help="Which parameters of each run to look at.")

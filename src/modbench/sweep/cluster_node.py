@@ -20,7 +20,7 @@ from modbench.store.durable import TEMPORARY
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cluster import numeric_variables
 from modbench.sweep.dealing import Death
-from modbench.sweep.environment import accelerated, installed
+from modbench.sweep.environment import accelerated, devices, installed
 from modbench.sweep.events import Event
 from modbench.sweep.executors import POLL_SECONDS
 from modbench.sweep.keeping import Keeping
@@ -99,6 +99,8 @@ def look_around(slots: int, gpus: bool) -> Surroundings:
         gpus: whether each of them has a device of its own.
     """
     _settle({}, gpus)
+    if gpus:  # this task has none of them, and Ray hides them from it
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     return Surroundings(socket.gethostname(), versions(), accelerated(), _share(slots, gpus))
 
 
@@ -175,7 +177,7 @@ def train_cohort(task: Task, node: str, slots: int, gpus: bool) -> Iterator[list
             if news:
                 yield news
     finally:
-        if over:
+        if over and not gpus:  # Ray may give the next task another device, and this one to somebody else
             _kept.append((job, task.environment, worker))
         else:
             with suppress(OSError):  # it was buried above
@@ -208,4 +210,4 @@ def _settle(environment: Mapping[str, str], gpus: bool) -> None:
 
 
 def _share(slots: int, gpus: bool) -> int | None:
-    return worker_share(1 if gpus else max(1, slots))
+    return worker_share(max(1, len(devices())) if gpus else max(1, slots))

@@ -7,9 +7,13 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from importlib import metadata, util
+from itertools import takewhile
 from pathlib import Path
 
 import modbench
+
+DEVICE_MEMORY = ("XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_CLIENT_MEM_FRACTION")
+"""The share of a device that JAX may allocate goes by either name, but not by both."""
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -59,6 +63,9 @@ def worker_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         # with a limit is allowed to have.
         "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
+    if accelerated(environ) and not any(name in environ for name in DEVICE_MEMORY):
+        # JAX's own limit, three quarters of a device, is below what plans may fill.
+        preferences[DEVICE_MEMORY[0]] = "0.9"
     return variables | {name: environ.get(name, value) for name, value in preferences.items()}
 
 
@@ -76,26 +83,29 @@ def accelerated(environ: Mapping[str, str] = os.environ) -> bool:
     """
     if environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu":
         return False
-    plugin = any(util.find_spec(name) for name in ("jax_cuda12_plugin", "jax_cuda13_plugin"))
-    return (plugin and Path("/dev/nvidia0").exists()) or util.find_spec("libtpu") is not None
+    return bool(devices(environ)) or util.find_spec("libtpu") is not None
 
 
 def devices(environ: Mapping[str, str] = os.environ, folder: Path = Path("/dev")) -> tuple[str, ...]:
-    """The accelerators that workers can be given one by one, as `CUDA_VISIBLE_DEVICES` names them.
+    """The NVIDIA GPUs that workers can be given one by one, as `CUDA_VISIBLE_DEVICES` names them.
 
     Args:
         environ: the environment; devices that it hides are not counted.
         folder: where the system lists devices; another one for tests.
 
     Returns:
-        None of them where JAX finds no accelerator, or one that is no NVIDIA GPU and is not divided here.
+        None of them where JAX has no plug-in for them, or is told to use the CPU.
     """
-    if not accelerated(environ):
+    plugin = any(util.find_spec(name) for name in ("jax_cuda12_plugin", "jax_cuda13_plugin"))
+    if not plugin or environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu":
         return ()
-    if visible := environ.get("CUDA_VISIBLE_DEVICES"):
-        return tuple(name.strip() for name in visible.split(","))
     found = [entry for entry in folder.glob("nvidia*") if entry.name.removeprefix("nvidia").isdigit()]
-    return tuple(str(index) for index in range(len(found)))
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if not found or visible is None:
+        return tuple(str(index) for index in range(len(found)))
+    names = [name.strip() for name in visible.split(",")]
+    # As CUDA reads it: what follows a name that there is no device of is hidden.
+    return tuple(takewhile(lambda name: name not in ("", "-1"), names))
 
 
 def device_variables(worker: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Protocol
 from modbench.core.errors import MachineError, RequestError, unknown
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.environment import accelerated, usable_workers, worker_variables
+from modbench.sweep.environment import accelerated, device_variables, usable_workers, worker_variables
 from modbench.sweep.events import CohortFailed, Elsewhere, Event, Published
 from modbench.sweep.keeping import USUAL, Keeping
 from modbench.sweep.memory import Place, place_of, worker_share
@@ -145,7 +145,7 @@ def set_own_environment() -> None:
             "executor 'here' must set up JAX with one thread, but JAX is imported already, with more. "
             "Possible: executor 'processes', or NPROC=1 in the environment."
         )
-    os.environ.update(variables)
+    os.environ.update(variables | device_variables(0))
 
 
 def raise_if_fatal(event: Event) -> None:

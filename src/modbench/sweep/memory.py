@@ -1,9 +1,10 @@
 """How much memory a worker may fill, and how it ends when that is not enough.
 
-A worker has an equal share of the machine (of the accelerator, where JAX finds one). `PLANNED` of the share is what
-a plan may fill; `ALLOWED` is where the worker's own limit stands, so that what does not fit is refused to the worker
-that asks, and no neighbour is killed for it. The rest is for the parent process and the system. The share is one
-of the whole memory, not of what happens to be free: equal machines must give equal plans.
+A worker has an equal share of the machine, or of its accelerator where JAX finds any: of the smallest, divided by the
+workers on it. `PLANNED` of the share is what a plan may fill; `ALLOWED` is where the worker's own limit stands, so
+that what does not fit is refused to the worker that asks, and no neighbour is killed for it. The rest is for the
+parent process and the system. The share is one of the whole memory, not of what happens to be free: equal machines
+must give equal plans.
 """
 
 import signal
