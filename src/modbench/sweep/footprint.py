@@ -10,7 +10,7 @@ from modbench.core.spec import RunSpec
 from modbench.core.task_spec import MhaTask, MlpTask
 from modbench.models import sizing
 
-BASE = 550_000_000
+BASE = 620_000_000
 """Bytes of a worker that trains next to nothing: Python, JAX, and the memory in which three programs compile."""
 STATE_COPIES = 12
 """Arrays as large as the parameters, at most: while a group's state is made, and in an update."""
