@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from modbench.bench.shapes import COHORT
 from modbench.sweep.environment import worker_variables
 from modbench.sweep.memory import ANYWHERE, Place
 from modbench.sweep.width import choose_width
 from versus.crew import Failed, Launch, Variant, Worker
-from versus.shapes import COHORT, Shape, plain
+from versus.shapes import Shape, plain
 
 STACKS = (1, 5, 25)
 """Sizes of stacks that are tried, besides the width that ours was told to have; all divide a cohort of 25."""
@@ -140,6 +141,7 @@ class _Line:
         self.cohort = shape.cohort(settings.cohort, settings.precision)
         self.cores = settings.cores
         self.alone = settings.device != "cpu"
+        self.processes = 1 if self.alone else self.cores
 
     def up(self) -> Contest:
         found = {"modbench": [self._ours()]}
@@ -167,7 +169,7 @@ class _Line:
         if self.alone:  # PyTorch has the same device, so its memory must not be taken in advance
             platform["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
         environment = worker_variables({**os.environ, **platform}) | platform
-        workers = self.start(sys.executable, request, environment, 1 if self.alone else self.cores)
+        workers = self.start(sys.executable, request, environment, self.processes)
         # The copies that fill up a cohort's last group do not count.
         variant = Variant(workers, threads=1, runs=width, counted=runs / ceil(runs / width))
         _attempt(variant, lambda: variant.prepare(None))
@@ -176,7 +178,7 @@ class _Line:
     def _original(self, python: str, checkout: str) -> Contest:
         """One process, with one thread and with one for every core; and a process for every core at once."""
         request = self._request("original", plain(self.cohort[0]), original=checkout)
-        workers = self.start(python, request, {}, 1 if self.alone else self.cores)
+        workers = self.start(python, request, {}, self.processes)
         alone = [Variant(workers[:1], threads, 1, 1.0) for threads in thread_counts(self.cores)]
         at_once = Variant(workers, 1, 1, 1.0)
         _attempt(at_once, lambda: at_once.prepare(self._memory()))
@@ -187,7 +189,7 @@ class _Line:
     def _stacked(self, python: str) -> list[Variant]:
         """The fastest of several stacks, of `STACKS` runs, in one process or one for every core; in one on a GPU."""
         request = self._request("stacked", plain(self.cohort[0]))
-        workers = self.start(python, request, {}, 1 if self.alone else self.cores)
+        workers = self.start(python, request, {}, self.processes)
         tried: list[Variant] = []
         for runs in sorted({*STACKS, self.settings.width or 1}):
             step = min((variant.ms[0] for variant in tried), default=0.0) * runs / 1000

@@ -167,8 +167,7 @@ def _said(machine: dict[str, Any]) -> str:
     busy = machine["busy_share"]
     others = "" if busy is None else f" Others kept its cores {100 * busy:.0f} % busy at most."
     precision = "" if machine["precision"] == "float32" else f" Products in {machine['precision']}."
-    others += precision
-    return f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}; {versions}.{others}"
+    return f"{machine['cpu']}, {machine['cores']} cores, {machine['date']}; {versions}.{others}{precision}"
 
 
 def describe(rows: Sequence[dict[str, Any]], cores: int, busy: float | None) -> dict[str, Any]:

@@ -4,18 +4,15 @@ import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
+from modbench.bench.shapes import COHORT, cohort
 from modbench.core.names import PAPER_MODELS
 from modbench.core.spec import RunSpec
 from modbench.models import sizing
 
 ENCODER_WIDTHS = (32, 64, 128, 256, 512)
 RULES = (2, 4, 8, 16, 32)
-TASK_SEEDS = 5
-COHORT = 25
-"""Runs of a cohort, as in the paper: five seeds of each task."""
 
 TARGETS = {
     ("mlp", 32): 10.0,
@@ -86,14 +83,7 @@ class Shape:
         if self.architecture == "mha":
             task["search_version"] = self.search_version
         model = {"name": self.model, "encoder_width": self.encoder_width}
-        first = RunSpec.of(task=task, model=model, train={"precision": precision})
-        numbers = itertools.product(range(TASK_SEEDS), range(ceil(runs / TASK_SEEDS)))
-        return [
-            first.model_copy(
-                update={"task": first.task.model_copy(update={"task_seed": task_seed}), "seed": seed}
-            )
-            for task_seed, seed in itertools.islice(numbers, runs)
-        ]
+        return cohort(RunSpec.of(task=task, model=model, train={"precision": precision}), runs)
 
 
 def plain(spec: RunSpec) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def serve(descriptor: int) -> None:
                 "prepare": Prepared(1.5, False, STEP_SECONDS, 300.0, {"env_device": "abacus"}),
                 "advance": STEP_SECONDS * sum(arguments),
                 "product": 4e9,
-                "sweep_memory": 1e10,
+                "memory_pass": 1e10,
             }
             out_of_memory = rules == Misbehaviour().out_of_memory
             connection.send(Trouble("RuntimeError: out of\nmemory") if out_of_memory else answers[name])

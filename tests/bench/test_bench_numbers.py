@@ -85,7 +85,7 @@ class FakeWorkers:
         match question:
             case "prepare":
                 return [Prepared(1.0, False, 3 * self.pace, 100.0, MACHINE)] * 2
-            case "product" | "sweep_memory":
+            case "product" | "memory_pass":
                 return [1e9, 1e9]
             case _:
                 return [self.pace * arguments[0], 1.1 * self.pace * arguments[0]]
@@ -102,12 +102,12 @@ def test_a_quick_shape_is_timed_in_several_equal_rounds():
     assert workers.rounds() == [("advance", found.steps)] * len(found.rounds)
     assert sum(slow for _, slow in found.rounds) == pytest.approx(2.0, rel=0.2)
     assert workers.asked[0] == ("prepare",)
-    assert workers.asked[-2:] == [("product",), ("sweep_memory",)]
+    assert workers.asked[-2:] == [("product",), ("memory_pass",)]
 
 
 def test_a_slow_shape_is_timed_for_one_step_after_a_warm_one():
     workers = FakeWorkers(20.0)
     found = measure(workers.ask, seconds=3.0)
-    around = [("product",), ("sweep_memory",)]
+    around = [("product",), ("memory_pass",)]
     assert workers.asked == [("prepare",), *around, ("advance", 1), *around]
     assert found.rounds == [[20.0, 22.0]]

@@ -48,11 +48,11 @@ def measure(
         count *= 2
         spent = max(ask("advance", count))
     steps = max(1, int(seconds / ROUNDS / (spent / count)))
-    product, memory = ask("product"), ask("sweep_memory")
+    product, memory = ask("product"), ask("memory_pass")
     rounds: list[list[float]] = []
     spent = 0.0
     while not rounds or spent + max(rounds[-1]) <= seconds * (1 + LOOK):
         rounds.append(ask("advance", steps))
         spent += max(rounds[-1])
-    products, passes = [product, ask("product")], [memory, ask("sweep_memory")]
+    products, passes = [product, ask("product")], [memory, ask("memory_pass")]
     return Timings(steps, rounds, products, passes, prepared)

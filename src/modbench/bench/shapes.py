@@ -1,7 +1,7 @@
 """What is measured: a grid of shapes, and the group of runs that stands for each."""
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import islice, product
 from math import ceil
 from typing import Any
 
@@ -68,8 +68,17 @@ def select(
     return list({static_key(spec): spec for spec in specs}.values())
 
 
+def cohort(spec: RunSpec, runs: int = COHORT) -> list[RunSpec]:
+    """A cohort of the shape of `spec`: as many runs as wanted, seeds within `TASKS` tasks."""
+    numbers = product(range(TASKS), range(ceil(runs / TASKS)))
+    return [
+        spec.model_copy(update={"task": spec.task.model_copy(update={"task_seed": task_seed}), "seed": seed})
+        for task_seed, seed in islice(numbers, runs)
+    ]
+
+
 def group(spec: RunSpec, width: int | None = None, place: Place = ANYWHERE) -> list[RunSpec]:
-    """The runs that train side by side where a cohort has the shape of `spec`: seeds within tasks.
+    """The runs that train side by side where a cohort has the shape of `spec`.
 
     Args:
         spec: any run of the shape.
@@ -81,9 +90,5 @@ def group(spec: RunSpec, width: int | None = None, place: Place = ANYWHERE) -> l
     """
     if width is not None and not 1 <= width <= WIDEST:
         raise RequestError(f"width: must be from 1 to {WIDEST:,}, got {width}")
-    seeds = ceil(max(COHORT, width or 0) / TASKS)
-    cohort = [
-        spec.model_copy(update={"task": spec.task.model_copy(update={"task_seed": task_seed}), "seed": seed})
-        for task_seed, seed in product(range(TASKS), range(seeds))
-    ]
-    return cohort[: width or choose_width(cohort, place)]
+    runs = cohort(spec, max(COHORT, width or 0))
+    return runs[: width or choose_width(runs, place)]

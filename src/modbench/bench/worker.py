@@ -97,7 +97,7 @@ class Bench:
             self._product().block_until_ready()
         return 2.0 * size**3 * _pace(self._product)
 
-    def sweep_memory(self) -> float:
+    def memory_pass(self) -> float:
         """Bytes per second of a pass that reads a large array and writes it again."""
         import jax
         import jax.numpy as jnp

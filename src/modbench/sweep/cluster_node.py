@@ -20,7 +20,7 @@ from modbench.store.durable import TEMPORARY
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cluster import numeric_variables
 from modbench.sweep.dealing import Death
-from modbench.sweep.environment import accelerated, devices, installed
+from modbench.sweep.environment import accelerated, installed
 from modbench.sweep.events import Event
 from modbench.sweep.executors import POLL_SECONDS
 from modbench.sweep.keeping import Keeping
@@ -210,4 +210,4 @@ def _settle(environment: Mapping[str, str], gpus: bool) -> None:
 
 
 def _share(slots: int, gpus: bool) -> int | None:
-    return worker_share(max(1, len(devices())) if gpus else max(1, slots))
+    return worker_share(1 if gpus else max(1, slots))
