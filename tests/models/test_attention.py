@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from modbench.models.attention import TERMS, attend
+from modbench.models.attention import NARROW, TERMS, attend
 
 
 def plainly(query, key, value, hidden):
@@ -14,10 +14,21 @@ def plainly(query, key, value, hidden):
     return jnp.einsum("hnib,hkib->hknb", weights, value)
 
 
-@pytest.mark.parametrize("width", [1, TERMS - 1, TERMS, TERMS + 1, 2 * TERMS, 3 * TERMS + 2])
-def test_attention_and_its_gradient(width):
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [
+        (1, 2),
+        (3, NARROW + 1),
+        (TERMS - 1, NARROW),
+        (TERMS, 3 * NARROW),
+        (TERMS + 1, 2 * NARROW),
+        (2 * TERMS, 1),
+    ]
+    + [(3 * TERMS + 2, 2)],
+)
+def test_attention_and_its_gradient(width, heads):
     random = np.random.default_rng(width)
-    heads, tokens, size = 2, 5, 3
+    tokens, size = 5, 3
     operands = [np.float32(random.standard_normal((heads, width, tokens, size))) for _ in range(4)]
     hidden = np.eye(tokens, dtype=bool)
     hidden[:, -1] = True

@@ -8,7 +8,7 @@ import pytest
 from modbench.core.spec import RunSpec
 from modbench.models.bodies import make_model
 from modbench.models.layers import FanOut, Linear, PerModule, TwoLayer, saves_work, uniform
-from modbench.models.products import chained, leading_product, product
+from modbench.models.products import chained, leading_product, product, weighed_sums
 
 MODULES, INPUTS, OUTPUTS = 3, 4, 5
 
@@ -118,6 +118,12 @@ def test_weights_in_a_row(random):
     first = np.float32(random.standard_normal((MODULES, INPUTS, 6)))
     second = np.float32(random.standard_normal((6, OUTPUTS)))
     equal_with_gradients(chained, lambda first, second: first @ second, first, second)
+
+
+def test_weighed_sums(random):
+    x = np.float32(random.standard_normal((MODULES, INPUTS, 7)))
+    weight = np.float32(random.standard_normal((MODULES, INPUTS)))
+    equal_with_gradients(weighed_sums, lambda x, weight: (weight[:, :, None] * x).sum(axis=1), x, weight)
 
 
 def equal_with_gradients(found, expected, *args):

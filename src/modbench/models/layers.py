@@ -224,9 +224,13 @@ class PerModule(eqx.Module):
         Computed as one product of the gated inputs side by side: no module's output is ever stored.
         """
         modules, inputs, outputs = self.weight.shape
-        gated = (x * gates[:, None]).reshape(modules * inputs, *x.shape[2:])
+        # Examples flat, as the products have them: what is read in two shapes is made twice by XLA's CPU compiler.
+        columns, weights = x.reshape(modules, inputs, -1), gates.reshape(modules, -1)
+        gated = (columns * weights[:, None]).reshape(modules * inputs, -1)
         mixed = leading_product(gated, self.weight.reshape(modules * inputs, outputs))
-        return mixed if self.bias is None else mixed + leading_product(gates, self.bias)
+        if self.bias is not None:
+            mixed = mixed + leading_product(weights, self.bias)
+        return mixed.reshape(outputs, *x.shape[2:])
 
 
 def _of_own_module(

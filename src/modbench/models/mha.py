@@ -185,7 +185,9 @@ class MhaModular(Model):
         tokens, attention, itself = self.ends.encode_tokens(inputs, code, self.attention, self.itself)
         modules, width, _ = self.out.weight.shape
         found = attention(tokens, length).reshape(modules, -1, *tokens.shape[1:])
-        features = jax.nn.relu(self.hidden.leading(jnp.concatenate([found, itself.leading(tokens)], axis=1)))
+        found = jnp.concatenate([found, itself.leading(tokens)], axis=1)
+        features = jax.nn.relu(self.hidden.leading(found.reshape(modules, -1, rule.size)))
+        features = features.reshape(modules, width, *tokens.shape[1:])
         seen = Modules((features,), lambda: self.out.leading(features))
         gates = self.router(Seen(code, None, inputs, seen), key)
         out, decode = self.ends.decode.joined(self.out, modules * width, rule.size)

@@ -7,6 +7,7 @@ import functools
 import operator
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from modbench.models.precision import matmul
@@ -69,6 +70,24 @@ def _columns_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[A
 
 
 columns_product.defvjp(_columns_forward, _columns_backward)
+
+
+@jax.custom_vjp
+def weighed_sums(x: Float[Array, "M i n"], weight: Float[Array, "M i"]) -> Float[Array, "M n"]:
+    """Each module's weighted sum of its rows, in float32; gradients read their operands as they lie, like `product`."""
+    return jnp.einsum("min,mi->mn", x, weight, precision="float32")
+
+
+def _sums_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
+    return weighed_sums(x, weight), (x, weight)
+
+
+def _sums_backward(operands: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, weight = operands
+    return weight[:, :, None] * gradient[:, None], jnp.einsum("min,mn->mi", x, gradient, precision="float32")
+
+
+weighed_sums.defvjp(_sums_forward, _sums_backward)
 
 
 @jax.custom_vjp

@@ -28,6 +28,7 @@ from modbench.core.errors import RequestError
 from modbench.core.names import GATES, SCORES
 from modbench.core.spec import ModelSpec, Option
 from modbench.models.layers import Linear, PerModule, TwoLayer, add_leading_bias
+from modbench.models.products import weighed_sums
 
 
 class Sizes(NamedTuple):
@@ -102,10 +103,10 @@ class Seen(NamedTuple):
         ends = list(itertools.accumulate(part.shape[1] for part in parts))
         own = jnp.split(weight, ends[:-1], axis=1)
         sums = [
-            jnp.einsum("mf,mf...->m...", w, part, precision="float32")
-            for w, part in zip(own, parts, strict=True)
+            weighed_sums(part.reshape(*part.shape[:2], -1), w) for w, part in zip(own, parts, strict=True)
         ]
-        return add_leading_bias(functools.reduce(operator.add, sums), bias).T
+        total = functools.reduce(operator.add, sums).reshape(-1, *parts[0].shape[2:])
+        return add_leading_bias(total, bias).T
 
     @property
     def _modules(self) -> Modules:
