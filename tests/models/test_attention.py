@@ -23,8 +23,8 @@ def plainly(query, key, value, hidden):
         (TERMS, 3 * NARROW),
         (TERMS + 1, 2 * NARROW),
         (2 * TERMS, 1),
-    ]
-    + [(3 * TERMS + 2, 2)],
+        (3 * TERMS + 2, 2),
+    ],
 )
 def test_attention_and_its_gradient(width, heads):
     random = np.random.default_rng(width)
