@@ -1,4 +1,4 @@
-"""How routing forms: the metrics of routing during training, one panel per setting, number of rules and metric.
+"""How routing forms: the metrics of routing during training, one panel per number of rules and metric.
 
 The paper measures routing at the end of training only. Each curve averages the same runs from its first step to its
 last: a run that failed is left out and counted.
@@ -93,6 +93,7 @@ CARD = FigureCard(
         "depended on the rule alone. Runs that failed are left out from their first step on."
     ),
     panels=("setting", "num_rules", "quantity"),
+    per_setting=True,
     lack=lacks_modules,
     unseen=not_recorded,
     at_checkpoint=False,
