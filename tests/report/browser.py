@@ -17,11 +17,12 @@ PATIENCE = 60_000
 BARS = '.slot[data-along="rules"] svg .mark-rule.role-mark line'
 """Bars of intervals in the charts along rules."""
 CHOSEN = """() => Object.fromEntries(
-  [...document.querySelectorAll("#choose input:checked")].map(input => [input.name, input.value])
+  [...document.querySelectorAll("input[form=choose]:checked")].map(input => [input.name, input.value])
 )"""
 CHOOSE = """wanted => {
-  for (const input of document.querySelectorAll("#choose input")) input.checked = wanted[input.name] === input.value;
-  document.querySelector("#choose").dispatchEvent(new Event("change"));
+  const inputs = document.querySelectorAll("input[form=choose]");
+  for (const input of inputs) input.checked = wanted[input.name] === input.value;
+  inputs[0].dispatchEvent(new Event("change", { bubbles: true }));
 }"""
 
 
@@ -41,7 +42,7 @@ class Seen:
 
     def choose(self, name, value):
         """Presses one of the page's controls, as a reader does."""
-        self.page.locator(f'#choose label:has(input[name="{name}"][value="{value}"])').click()
+        self.page.locator(f'label:has(input[name="{name}"][value="{value}"])').click()
         return self.settled()
 
     def begin(self, **choices):

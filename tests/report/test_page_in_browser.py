@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -17,7 +18,7 @@ from report.browser import BARS, marks, opened
 def path(tmp_path_factory):
     """A page of two architectures, both kinds, and two capacities of one of them; some runs failed or missing.
 
-    The parameters of the least error have an error of 0.5, which no others have.
+    The parameters of the least error have an error of 0.5 and one module for all rules, which no others have.
     """
     mlp = synthetic_results.specs(
         kinds=("regression", "classification"), rules=(2, 4), task_seeds=range(2), widths=(32, 64)
@@ -32,7 +33,14 @@ def path(tmp_path_factory):
     )
     runs = tables.runs.copy()
     runs.loc[(runs["checkpoint"] == "best") & (runs["status"] == "done"), "error_id"] = 0.5
-    return write_report(replace(tables, runs=runs), tmp_path_factory.mktemp("page") / "report.html")
+    activations = tables.activations.copy()
+    for row in activations.index[activations["checkpoint"] == "best"]:
+        activations.at[row, "matrix"] = np.eye(activations.at[row, "num_modules"])[
+            [0] * activations.at[row, "num_rules"]
+        ]
+    return write_report(
+        replace(tables, runs=runs, activations=activations), tmp_path_factory.mktemp("page") / "report.html"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +64,10 @@ def seen(request, opening, path):
     assert set(found.requests) == {path.as_uri()}
 
 
+STRENGTHS = (
+    "canvas => [...canvas.getContext('2d').getImageData(0, 0, 2, 2).data].filter((_, k) => k % 4 === 3)"
+)
+"""How strong the colours of the first two rules and modules are, from 0 to 255."""
 two_rules = pytest.mark.parametrize("seen", [{"rules": 2}], indirect=True, ids=["two rules"])
 
 
@@ -117,7 +129,7 @@ def test_what_another_architecture_lacks_cannot_be_chosen_and_lengths_can(seen):
 def test_the_last_of_two_quick_choices_is_shown(seen):
     seen.page.evaluate("""() => {
       for (const value of ["RNN", "MLP", "RNN"]) {
-        const input = document.querySelector(`#choose input[name="family"][value="${value}"]`);
+        const input = document.querySelector(`input[name="family"][value="${value}"]`);
         input.checked = true;
         input.dispatchEvent(new Event("change", { bubbles: true }));
       }
@@ -168,10 +180,7 @@ def test_matrices_can_be_leafed_through(seen):
     assert given.locator("dd").all_inner_texts()[2:] == ["0.00"] * 3 + given.locator("dd").all_inner_texts()[
         5:6
     ] + ["0.00"]
-    pixels = given.locator("canvas.large").evaluate(
-        "canvas => [...canvas.getContext('2d').getImageData(0, 0, 2, 2).data].filter((_, k) => k % 4 === 0)"
-    )
-    assert pixels == [6, 255, 255, 6]  # the reds of a perfect diagonal, deep blue on white
+    assert given.locator("canvas.large").evaluate(STRENGTHS) == [255, 0, 0, 255]  # a perfect diagonal
     label = cards.first.locator("canvas.large").get_attribute("aria-label")
     assert label.startswith("Modular, task seed 0, seed 0: Error, in distribution")
     page.locator("#run-after").click()
@@ -181,6 +190,51 @@ def test_matrices_can_be_leafed_through(seen):
     page.locator('[data-run="2-0-0"]').click()
     page.locator('canvas.large[aria-label^="Modular-op, task seed 0, seed 0:"]').wait_for()
     assert page.locator('[data-run="2-0-0"]').get_attribute("aria-pressed") == "true"
+
+
+@two_rules
+def test_matrices_and_their_numbers_are_of_the_chosen_checkpoint(seen):
+    page = seen.page
+    canvas = page.locator("#browser .matrix-card").nth(2).locator("canvas.large")
+    assert "0.500" not in canvas.get_attribute("aria-label")
+    seen.choose("checkpoint", 1)
+    expect(page.locator("#activations .shows")).to_contain_text("2 rules · “best” checkpoint")
+    page.locator('#browser[data-shown$=",2,1"]').wait_for(state="attached")
+    assert canvas.evaluate(STRENGTHS) == [255, 0, 255, 0]
+    assert "Error, in distribution 0.500" in canvas.get_attribute("aria-label")
+
+
+@two_rules
+def test_an_entry_of_a_matrix_is_told_to_the_pointer_and_the_keyboard(seen):
+    page = seen.page
+    given = page.locator("#browser .matrix-card").nth(2)
+    canvas, note = given.locator("canvas.large"), given.locator(".pointed")
+    side = canvas.bounding_box()["width"]
+    canvas.hover(position={"x": 0.9 * side, "y": 0.1 * side})
+    assert note.inner_text() == "rule 0, module 1: p = 0.000"
+    page.mouse.move(0, 0)
+    assert note.inner_text() == "2 rules down, 2 modules across"
+    page.locator("#run-after").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    first = page.locator("#browser .pointed").first
+    assert first.inner_text().startswith("rule 1, module 0: p = ")
+    assert page.locator("#browser .heat").first.locator(".down i").all_inner_texts() == ["0", "1"]
+
+
+def test_matrices_are_drawn_for_the_theme_and_for_paper(opening):
+    page = opening(768, "dark").settled()
+    canvas = page.locator("#browser canvas.large").last
+    colour = "canvas => [...canvas.getContext('2d').getImageData(0, 0, 1, 1).data].slice(0, 3).join(' ')"
+    theme = "getComputedStyle(document.documentElement).getPropertyValue('--heat').trim()"
+    page.locator('#browser canvas[aria-label^="GT-Modular"]').wait_for()
+    shown = [canvas.evaluate(colour)]
+    assert shown[-1] == page.evaluate(theme)
+    page.emulate_media(media="print")
+    page.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 254)'")
+    shown.append(canvas.evaluate(colour))
+    assert shown[-1] == page.evaluate(theme) != shown[0]
+    page.emulate_media(media="screen")
 
 
 @two_rules
@@ -229,6 +283,42 @@ def test_the_numbers_can_be_read_as_a_table(seen):
     rows = details.locator("tr")
     assert rows.first.inner_text().split("\t")[:4] == ["Figure", "Model", "At", "Value"]
     assert rows.count() > 8
+
+
+UNCOVERED = """id => {
+  const heading = document.querySelector(`#${id} h2`).getBoundingClientRect().top;
+  const line = document.querySelector(matchMedia("(max-width: 46rem)").matches ? "#menu summary" : "#menu");
+  return heading >= line.getBoundingClientRect().bottom && heading < innerHeight / 2;
+}"""
+"""Whether a section's heading stands at the top of the screen, below what stays there."""
+
+
+def test_the_table_of_contents_leads_to_every_section_and_none_lands_below_the_menu(seen):
+    page = seen.page
+    links = page.locator("nav a")
+    ids = page.locator("main > section").evaluate_all("sections => sections.map(section => section.id)")
+    assert links.evaluate_all("links => links.map(link => link.hash.slice(1))") == ids
+    links.nth(ids.index("distribution")).press("Enter")
+    page.wait_for_function(UNCOVERED, arg="distribution")
+    page.locator('nav a[aria-current="true"][href="#distribution"]').wait_for()
+    page.locator('.slot[data-along="runs"][data-which="2"] svg .mark-symbol path').last.click()
+    page.wait_for_function(UNCOVERED, arg="activations")
+
+
+def test_on_a_phone_a_line_stays_that_opens_sections_and_choices(opening):
+    page = opening(360, "light").settled()
+    summary, panel = page.locator("#menu summary"), page.locator("#choose")
+    page.evaluate("scrollTo(0, 5000)")
+    page.wait_for_function(
+        "scrollY > 4000 && document.querySelector('#menu').getBoundingClientRect().top === 0"
+    )
+    assert panel.is_hidden()
+    summary.press("Enter")
+    page.locator('label:has(input[name="rules"][value="2"])').click()
+    expect(summary).to_contain_text("MLP · regression · 2 rules")
+    page.locator('nav a[href="#forming"]').click()
+    page.wait_for_function(UNCOVERED, arg="forming")
+    assert panel.is_hidden()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 768)])

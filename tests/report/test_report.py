@@ -153,6 +153,18 @@ def test_the_lowest_learnt_mean_is_marked(html):
     assert [name for name in numbers if re.search(r'in distribution[^>]*class="best"', rows[name])] == [best]
 
 
+def test_a_page_opens_where_runs_have_finished(tmp_path):
+    runs = synthetic_results.specs(
+        kinds=("regression", "classification"), rules=(2, 4, 8), models=("modular",)
+    )
+    tables = synthetic_results.tables(
+        tmp_path / "store", runs, missing=lambda s: s.task.kind == "regression" or s.task.num_rules == 8
+    )
+    html = write_report(tables, tmp_path / "report.html").read_text(encoding="utf-8")
+    checked = dict(re.findall(r'name="(\w+)" value="([^"]*)" checked', html))
+    assert (checked["kind"], checked["rules"]) == ("classification", "4")
+
+
 def test_provenance_is_shown_and_everything_is_escaped(html):
     assert "<h1>Quick</h1>" in html
     assert "modbench run quick" in html

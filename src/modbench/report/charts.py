@@ -117,6 +117,9 @@ def _runs(styles: Looks, logarithmic: bool) -> alt.LayerChart:
     return alt.layer(
         _mark().mark_bar(opacity=0.16, size=34).encode(**middle, color=_colour(styles)),
         _mark()
+        .mark_tick(thickness=2.2, size=34, opacity=1)
+        .encode(y=alt.Y("median(mean):Q"), color=alt.value("var(--ink)")),
+        _mark()
         .mark_point(size=30, opacity=0.75, filled=True)
         .encode(
             xOffset=alt.XOffset("beside:Q", scale=alt.Scale(domain=[-1.6, 1.6])),
@@ -125,9 +128,6 @@ def _runs(styles: Looks, logarithmic: bool) -> alt.LayerChart:
             color=_colour(styles),
             tooltip=[f"{name}:N" for name in RUN],
         ),
-        _mark()
-        .mark_tick(thickness=2.2, size=34, opacity=1)
-        .encode(y=alt.Y("median(mean):Q"), color=alt.value("var(--ink)")),
     ).encode(x=x)
 
 

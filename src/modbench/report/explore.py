@@ -23,7 +23,7 @@ from modbench.report.numbers import SHOWN, numbers
 from modbench.store.table import Tables
 
 LICENCE = "/* Vega, Vega-Lite, Vega-Embed: BSD-3-Clause, University of Washington Interactive Data Lab and others */"
-SCRIPTS = ("page.js", "explore.js", "matrices.js", "films.js", "start.js")
+SCRIPTS = ("page.js", "explore.js", "heat.js", "matrices.js", "films.js", "start.js")
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,16 @@ def shared_data(
             {"title": card.title, "random": SHOWN.index(name)}
             for name, card in zip(METRICS, CURVE_METRICS.values(), strict=True)
         ],
+        "checkpoints": CHECKPOINTS,
         "checkpoint": CHECKPOINTS.index(checkpoint),
         "random": random,
         "charts": charts(styles),
     }  # fmt: skip
 
 
-def setting_data(tables: Tables, settings: Sequence[Named], checkpoint: str) -> list[dict[str, Any]]:
+def setting_data(tables: Tables, settings: Sequence[Named]) -> list[dict[str, Any]]:
     """The numbers of every setting, in their order; see `modbench.report.numbers.Numbers`."""
-    found = {setting: vars(given) for setting, given in numbers(tables, checkpoint)}
+    found = {setting: vars(given) for setting, given in numbers(tables)}
     return [found[setting.name] for setting in settings]
 
 

@@ -11,16 +11,10 @@ async function filmed() {
   const { setting } = chosen;
   if (!developed.has(setting)) {
     const { runs, frames } = numbers().films;
-    const bytes = await inflated(frames);
-    let offset = 0;
-    developed.set(setting, runs.map(([model, R, capacity, task, seed, M, steps, ...metrics]) => {
-      let before = new Uint8Array(R * M);
-      const shots = steps.map(() => {
-        const change = bytes.subarray(offset, (offset += R * M));
-        return (before = before.map((byte, entry) => byte + change[entry])); // modulo 256, as bytes are
-      });
-      return { model, R, capacity, task, seed, M, steps, metrics, shots };
-    }));
+    const known = runs.map(([model, R, capacity, task, seed, M, steps, ...metrics]) =>
+      ({ model, R, capacity, task, seed, M, steps, metrics, frames: steps.length }));
+    const shots = unframed(await inflated(frames), known);
+    developed.set(setting, known.map((run, place) => ({ ...run, shots: shots[place] })));
   }
   return developed.get(setting);
 }
@@ -29,29 +23,29 @@ const hundredths = (value) => (value === null ? null : value / 100);
 
 /** A model's card, and a function that shows the frame at a place of `steps` on it. */
 function screen(run) {
-  const card = document.createElement("div");
-  card.className = "matrix-card";
-  card.appendChild(document.createElement("h4")).textContent = store.models[run.model].title;
-  const canvas = card.appendChild(document.createElement("canvas"));
-  canvas.className = "large";
-  canvas.setAttribute("role", "img");
-  const current = { R: run.R, M: run.M, entries: run.shots[0] };
-  card.appendChild(pointed(canvas, () => current));
+  const card = cardOf(run.model);
+  const { whole, show } = heatmap(run.R, run.M);
+  card.append(whole);
   const list = card.appendChild(document.createElement("dl"));
   const values = store.courses.map(({ title }) => {
-    list.appendChild(document.createElement("dt")).textContent = title;
-    return list.appendChild(document.createElement("dd"));
+    list.append(element("dt", "", title));
+    return list.appendChild(element("dd", ""));
   });
-  const show = (step) => {
+  return { card, show: (step) => {
     // A run that was watched at other steps shows the last of them that has passed.
     const place = Math.max(0, run.steps.findLastIndex((one) => one <= step));
-    current.entries = run.shots[place];
-    paint(canvas, current);
     values.forEach((value, metric) => { value.textContent = text(hundredths(run.metrics[metric][place]), true); });
     const said = store.courses.map(({ title }, metric) => `${title} ${values[metric].textContent}`);
-    canvas.setAttribute("aria-label", `${named(run)}, after ${at_(run.steps[place])} steps: ${said.join(", ")}`);
-  };
-  return { card, show };
+    show({ R: run.R, M: run.M, entries: run.shots[place] }, `${named(run)}, after ${at_(run.steps[place])} steps: ${said.join(", ")}`);
+  } };
+}
+
+/** The card of a model that has no film: why. */
+function dark(model) {
+  const card = cardOf(model);
+  card.append(element("p", "note", lacking(model, scene.capacity)
+    || `Of task seed ${scene.task}, seed ${scene.seed} no matrices along training were kept.`));
+  return card;
 }
 
 function stop() {
@@ -76,8 +70,12 @@ async function project() {
     const ofTask = fitting.filter((run) => run.task === scene.task);
     scene.seed = options($("#film-seed"), distinct(ofTask, "seed"), scene.seed);
     const runs = ofTask.filter((run) => run.seed === scene.seed && !chosen.hidden.has(run.model));
-    const screens = runs.sort((a, b) => a.model - b.model).map(screen);
-    cinema.append(...screens.map(({ card }) => card));
+    const screens = [];
+    for (const model of modular()) {
+      const run = runs.find((one) => one.model === model);
+      if (run) screens.push(screen(run));
+      cinema.append(run ? screens.at(-1).card : dark(model));
+    }
     const steps = [...new Set(runs.flatMap((run) => run.steps))].sort((a, b) => a - b);
     const slider = $("#film-step");
     slider.max = Math.max(0, steps.length - 1);

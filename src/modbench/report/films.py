@@ -1,14 +1,13 @@
 """Activation matrices along training: which runs a page has room for, and their frames as bytes."""
 
-import base64
-import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from modbench.core.quantities import CURVE_METRICS
-from modbench.figures.activation import best_order
+from modbench.report.matrices import packed
 
 ROOM = 1_500_000
 """Entries of matrices, over the whole store, that a page has room for."""
@@ -36,30 +35,24 @@ def shown_films(snapshots: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def films(snapshots: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Any]:
+def films(snapshots: pd.DataFrame, curves: pd.DataFrame, final: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The matrices of runs as they form, with their metrics.
-
-    Modules are in the order in which they match the rules best at the last evaluation, from the first frame on, so
-    that a module stays in its column.
 
     Args:
         snapshots: from `shown_films`, of one setting, with models as positions.
         curves: of that setting.
+        final: each run's matrix at the end of training, which its modules are ordered by. It is measured on more data
+            than the last snapshot, which stands in for it where it is not known.
 
     Returns:
         `runs`, for each: model, number of rules, capacity, task seed, seed, number of modules, the steps, and for each
         metric of `CURVE_METRICS` the list of its values at them, in hundredths; and `frames`: all their matrices, run
-        by run and step by step, an entry p as the byte round(255 p), less that of the frame before it (modulo 256),
-        compressed by deflate (zlib's format) and written in base64.
+        by run and step by step; see `modbench.report.matrices`.
     """
-    found, parts = [], []
+    found, frames = [], []
     of_run = dict(iter(curves[curves["run_id"].isin(snapshots["run_id"].unique())].groupby("run_id")))
     for run, shots in snapshots.groupby("run_id", sort=False):
-        frames = np.stack(shots["matrix"].to_list())
-        frames = frames[:, :, best_order(frames[-1])]
-        whole = np.rint(255 * frames).astype(np.uint8)
-        # Most entries hardly move from one frame to the next, and small numbers compress well.
-        parts.append(np.diff(whole, axis=0, prepend=np.zeros_like(whole[:1])).tobytes())
+        frames.append((shots["matrix"].to_list(), final.get(str(run), shots["matrix"].iloc[-1])))
         facts = shots[["model", "num_rules", "encoder_width", "task_seed", "seed", "num_modules"]].iloc[0]
         steps = [int(step) for step in shots["step"]]
         metrics = of_run[run].set_index("step").loc[steps, list(CURVE_METRICS)].to_numpy(float)
@@ -68,5 +61,4 @@ def films(snapshots: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Any]:
             for course in metrics.T.tolist()
         ]
         found.append([*(int(fact) for fact in facts), steps, *values])
-    packed = base64.b64encode(zlib.compress(b"".join(parts), 9)).decode("ascii")
-    return {"runs": found, "frames": packed}
+    return {"runs": found, "frames": packed(frames)}

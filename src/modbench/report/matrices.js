@@ -3,62 +3,34 @@
 const browser = $("#browser");
 const unpacked = new Map();
 const focus = { capacity: 0, task: 0, seed: 0 };
-// White to deep blue, as in the figures; a filter of the page turns it around in the dark.
-const HEAT = [[255, 255, 255], [207, 227, 241], [125, 180, 216], [47, 127, 184], [11, 79, 134], [6, 44, 80]];
-const RAMP = Array.from({ length: 256 }, (_, byte) => {
-  const place = (byte / 255) * (HEAT.length - 1), below = Math.min(Math.floor(place), HEAT.length - 2);
-  return [0, 1, 2].map((c) => Math.round(HEAT[below][c] + (place - below) * (HEAT[below + 1][c] - HEAT[below][c])));
-});
 
-/** The runs of the chosen setting that have a matrix, each with its bytes, rule by rule. */
+/** The runs of the chosen setting that have matrices, each with its bytes at every checkpoint, rule by rule. */
 async function matrices() {
   const { setting } = chosen;
   if (!unpacked.has(setting)) {
     const data = numbers();
-    const bytes = await inflated(data.matrices);
-    let offset = 0;
-    unpacked.set(setting, data.runs.filter((run) => run[5]).map((run) => {
-      const [model, R, capacity, task, seed, M] = run;
-      const entries = bytes.subarray(offset, (offset += R * M));
-      return { model, R, capacity, task, seed, M, values: run[6 + store.checkpoint], entries };
-    }));
+    const runs = data.runs.filter((run) => run[5]).map((run) => {
+      const [model, R, capacity, task, seed, M, ...values] = run;
+      return { model, R, capacity, task, seed, M, values, frames: values.length };
+    });
+    const kept = unframed(await inflated(data.matrices), runs);
+    unpacked.set(setting, runs.map((run, place) => ({ ...run, kept: kept[place] })));
   }
   return unpacked.get(setting);
 }
 
-function paint(canvas, { R, M, entries }) {
-  canvas.width = M;
-  canvas.height = R;
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(M, R);
-  entries.forEach((byte, place) => image.data.set([...RAMP[byte], 255], 4 * place));
-  context.putImageData(image, 0, 0);
-}
-
-const named = (run) => `${store.models[run.model].title}, task seed ${run.task}, seed ${run.seed}`;
-
-/** A select's options, keeping what is selected where it is still there. */
-function options(select, values, wanted) {
-  const value = values.includes(wanted) ? wanted : values[0];
-  select.replaceChildren(...values.map((one) => new Option(one, one, false, one === value)));
-  return value;
-}
-
-const distinct = (runs, name) => [...new Set(runs.map((run) => run[name]))].sort((a, b) => a - b);
+/** What is drawn of a run at the chosen checkpoint. */
+const drawn = ({ R, M, kept }) => ({ R, M, entries: kept[chosen.checkpoint] });
 
 /** A model's card: the run in focus large, and all runs below it, each in the place of its seeds. */
 function figureOf(all, model) {
   const runs = all.filter((run) => run.model === model);
-  const card = document.createElement("div");
-  card.className = "matrix-card";
-  const title = card.appendChild(document.createElement("h4"));
-  title.textContent = store.models[model].title;
+  const card = cardOf(model);
   const run = runs.find((one) => one.task === focus.task && one.seed === focus.seed);
   if (run) card.append(...large(run));
-  else card.appendChild(Object.assign(document.createElement("p"), {
-    className: "note", textContent: `No matrix of task seed ${focus.task}, seed ${focus.seed}: this run failed or is missing.` }));
-  const grid = card.appendChild(document.createElement("div"));
-  grid.className = "thumbs";
+  else card.append(element("p", "note", lacking(model, focus.capacity)
+    || `No matrix of task seed ${focus.task}, seed ${focus.seed}: this run failed or is missing.`));
+  const grid = card.appendChild(element("div", "thumbs"));
   const [tasks, seeds] = [distinct(all, "task"), distinct(all, "seed")];
   grid.style.setProperty("--columns", seeds.length);
   for (const one of runs) {
@@ -69,43 +41,21 @@ function figureOf(all, model) {
     button.title = `task seed ${one.task}, seed ${one.seed}`;
     button.setAttribute("aria-label", named(one));
     button.setAttribute("aria-pressed", String(one === run));
-    paint(button.appendChild(document.createElement("canvas")), one);
+    paint(button.appendChild(document.createElement("canvas")), drawn(one));
     button.addEventListener("click", () => { openRun([model, one.R, one.capacity, one.task, one.seed], false); $(`[data-run="${button.dataset.run}"]`).focus(); });
   }
   return card;
 }
 
-/** A line under a canvas that says which entry the pointer is at; `current` gives the matrix that is shown. */
-function pointed(canvas, current) {
-  const note = Object.assign(document.createElement("p"), { className: "note pointed" });
-  const rest = () => { note.textContent = `${current().R} rules down, ${current().M} modules across`; };
-  rest();
-  canvas.addEventListener("pointermove", (event) => {
-    const { R, M, entries } = current();
-    const box = canvas.getBoundingClientRect();
-    const r = Math.min(R - 1, Math.floor(((event.clientY - box.top) / box.height) * R));
-    const m = Math.min(M - 1, Math.floor(((event.clientX - box.left) / box.width) * M));
-    if (r >= 0 && m >= 0) note.textContent = `rule ${r}, column ${m}: ${(entries[r * M + m] / 255).toFixed(2)}`;
-  });
-  canvas.addEventListener("pointerleave", rest);
-  return note;
-}
-
 /** A run's matrix with its metrics. */
 function large(run) {
-  const canvas = document.createElement("canvas");
-  canvas.className = "large";
-  canvas.setAttribute("role", "img");
-  const metrics = store.quantities.map((quantity, place) => [quantity.title, text(run.values[place], quantity.metric)]);
-  canvas.setAttribute("aria-label", `${named(run)}: ${metrics.map((pair) => pair.join(" ")).join(", ")}`);
-  paint(canvas, run);
-  const note = pointed(canvas, () => run);
+  const values = run.values[chosen.checkpoint];
+  const metrics = store.quantities.map((quantity, place) => [quantity.title, text(values[place], quantity.metric)]);
+  const { whole, show } = heatmap(run.R, run.M);
+  show(drawn(run), `${named(run)}: ${metrics.map((pair) => pair.join(" ")).join(", ")}`);
   const list = document.createElement("dl");
-  for (const [title, value] of metrics) {
-    list.appendChild(document.createElement("dt")).textContent = title;
-    list.appendChild(document.createElement("dd")).textContent = value;
-  }
-  return [canvas, note, list];
+  for (const [title, value] of metrics) list.append(element("dt", "", title), element("dd", "", value));
+  return [whole, list];
 }
 
 /** Shows a run: model, number of rules, capacity, task seed, seed; and brings it on screen if asked to. */
@@ -117,9 +67,10 @@ function openRun([, , capacity, task, seed], scroll = true) {
 
 async function browse() {
   if (!browser) return;
-  const asked = [chosen.setting, chosen.rules].join();
+  const asked = () => [chosen.setting, chosen.rules, chosen.checkpoint].join();
+  const before = asked();
   const of = (await matrices()).filter((run) => run.R === chosen.rules);
-  if (asked !== [chosen.setting, chosen.rules].join()) return; // another choice came in between
+  if (before !== asked()) return; // another choice came in between
   $("#choose-run").hidden = !of.length;
   $(".nothing", browser.parentElement).hidden = of.length > 0;
   if (of.length) {
@@ -127,10 +78,9 @@ async function browse() {
     const runs = of.filter((run) => run.capacity === focus.capacity);
     focus.task = options($("#run-task"), distinct(runs, "task"), focus.task);
     focus.seed = options($("#run-seed"), distinct(runs, "seed"), focus.seed);
-    const models = distinct(runs, "model").filter((model) => !chosen.hidden.has(model));
-    browser.replaceChildren(...models.map((model) => figureOf(runs, model)));
+    browser.replaceChildren(...modular().map((model) => figureOf(runs, model)));
   } else browser.replaceChildren();
-  browser.dataset.shown = asked;
+  browser.dataset.shown = before;
 }
 
 /** The next or the previous run, in the order of task seeds and seeds. */

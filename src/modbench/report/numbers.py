@@ -47,7 +47,8 @@ class Numbers:
         steps: of `curves` and `courses`.
         runs: model, number of rules, capacity, task seed, seed, number of modules in `matrices` (0 without), and
             per checkpoint the list of its values in the order of `SHOWN`, None where there is none.
-        matrices: the activation matrices of `runs`, in their order; see `modbench.report.matrices`.
+        matrices: the activation matrices of `runs`, in their order, of each that of every checkpoint; see
+            `modbench.report.matrices`.
         films: matrices along training; see `modbench.report.films`.
     """
 
@@ -62,13 +63,8 @@ class Numbers:
     films: dict[str, Any]
 
 
-def numbers(tables: Tables, checkpoint: str = "last") -> Iterator[tuple[str, Numbers]]:
-    """The numbers of each setting, in no order.
-
-    Args:
-        tables: with settings.
-        checkpoint: of the matrices.
-    """
+def numbers(tables: Tables) -> Iterator[tuple[str, Numbers]]:
+    """The numbers of each setting, in no order; `tables` with settings."""
     planned = planned_runs(tables)
     models = {model: position for position, model in enumerate(models_in_order(planned["model"]))}
     facts = ["setting", "run_id", "model", "num_rules", "encoder_width", *DESIGN]
@@ -81,8 +77,11 @@ def numbers(tables: Tables, checkpoint: str = "last") -> Iterator[tuple[str, Num
         )
     )
     planned = _coded(planned, models)
-    kept = tables.activations[tables.activations["checkpoint"] == checkpoint]
-    matrices = dict(zip(kept["run_id"], kept["matrix"], strict=True))
+    kept = dict(iter(tables.activations.groupby("checkpoint", observed=True)))
+    matrices = {
+        name: dict(zip(kept[name]["run_id"], kept[name]["matrix"], strict=True)) if name in kept else {}
+        for name in CHECKPOINTS
+    }
     filmed = shown_films(_coded(tables.snapshots[tables.snapshots["status"] == "done"], models))
     for key, part in groups(planned, ["setting"]):
         own, shifted, learning, shots = (
@@ -96,7 +95,7 @@ def _of_setting(
     runs: pd.DataFrame,
     shifts: pd.DataFrame,
     curves: pd.DataFrame,
-    matrices: Mapping[str, np.ndarray],
+    matrices: Mapping[str, Mapping[str, np.ndarray]],
     filmed: pd.DataFrame,
 ) -> Numbers:
     highest = 100.0 if (planned["kind"] == "classification").all() else np.inf
@@ -106,6 +105,12 @@ def _of_setting(
         shifts = shifts.iloc[:0]
     runs = runs.sort_values(["model", "num_rules", "encoder_width", *DESIGN, "checkpoint"])
     ids = runs["run_id"].unique().tolist()
+    final = matrices["last"]
+    whole = {
+        run: [of[run] for of in matrices.values()]
+        for run in ids
+        if all(run in of for of in matrices.values())
+    }
     steps = sorted(int(step) for step in curves["step"].unique())
     learning = averages(curves, [*base, "step"], {"error": highest})
     routing = averages(curves, [*base, "step"], dict.fromkeys(CURVE_METRICS, 1.0))
@@ -116,9 +121,9 @@ def _of_setting(
         curves=_stepwise(learning, steps),
         courses=_stepwise(routing, steps, unit=1000),
         steps=steps,
-        runs=_runs(runs, [matrices[run].shape[1] if run in matrices else 0 for run in ids]),
-        matrices=packed(matrices[run] for run in ids if run in matrices),
-        films=films(filmed, curves),
+        runs=_runs(runs, [final[run].shape[1] if run in whole else 0 for run in ids]),
+        matrices=packed((found, final[run]) for run, found in whole.items()),
+        films=films(filmed, curves, final),
     )
 
 

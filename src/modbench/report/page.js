@@ -43,13 +43,16 @@ function runsInWords(done, failed, missing) {
 }
 
 const form = $("#choose");
-const picked = (name) => $(`input[name="${name}"]:checked`, form)?.value;
+// Controls stand where they act, and belong to one form wherever that is.
+const controls = () => [...(form?.elements ?? [])];
+const inputsOf = (name) => controls().filter((one) => one.name === name);
+const picked = (name) => inputsOf(name).find((input) => input.checked)?.value;
 
 /** Makes a choice among what there is: others cannot be picked, and what was picked moves if it is not there. */
 function offer(name, available, preferred) {
-  const inputs = $$(`input[name="${name}"]`, form);
+  const inputs = inputsOf(name);
   for (const input of inputs) input.disabled = !available.includes(input.value);
-  const fieldset = $(`fieldset[data-name="${name}"]`, form);
+  const fieldset = controls().find((one) => one.dataset.name === name);
   if (fieldset) fieldset.hidden = inputs.filter((input) => !input.disabled).length < 2;
   let current = inputs.find((input) => input.checked && !input.disabled);
   if (!current && inputs.length) {
@@ -73,7 +76,9 @@ async function choose() {
   if (mine !== turn) return; // the reader has chosen something else meanwhile
   chosen.setting = place;
   const data = numbers();
-  chosen.rules = Number(offer("rules", data.rules.map(String), String(data.rules.at(-1))) ?? data.rules.at(-1));
+  const finished = data.rules.findLast((R) => data.counts.some((row) => row[1] === R && row[3]));
+  const most = finished ?? data.rules.at(-1);
+  chosen.rules = Number(offer("rules", data.rules.map(String), String(most)) ?? most);
   const capacity = offer("capacity", data.capacities.map(String), String(data.capacities[0]));
   chosen.capacity = Number(capacity ?? data.capacities[0]);
   chosen.checkpoint = Number(picked("checkpoint") ?? store.checkpoint);
@@ -84,8 +89,34 @@ async function choose() {
     if (part.classList.contains(`r${chosen.rules}`)) part.classList.remove("unchosen");
     else part.classList.add("unchosen");
   }
+  tell();
+}
+
+/** Has everything show what is chosen. */
+function tell() {
   for (const listener of listeners) listener();
 }
+
+/** What is chosen, in words: a section says which of it its numbers are of. */
+function inWords(name) {
+  const { setting, rules, capacity, checkpoint, length, hidden } = chosen;
+  const without = [...hidden].sort().map((model) => store.models[model].title);
+  return {
+    setting: store.settings[setting].name,
+    rules: `${rules} rules`,
+    capacity: capacity ? `encoder width ${capacity}` : "all encoder widths",
+    checkpoint: `“${store.checkpoints[checkpoint]}” checkpoint`,
+    length: length ? `errors at test length ${length}` : "",
+    models: without.length ? `without ${without.join(", ")}` : "",
+  }[name];
+}
+
+function say() {
+  for (const line of $$("[data-says]")) {
+    line.textContent = line.dataset.says.split(" ").map(inWords).filter(Boolean).join(" · ");
+  }
+}
+listeners.push(say);
 
 /** The legend: a button for each model, pressed while its marks are shown. */
 function legend() {
@@ -96,7 +127,7 @@ function legend() {
       const model = Number(button.dataset.model);
       const shown = chosen.hidden.delete(model) || !chosen.hidden.add(model);
       button.setAttribute("aria-pressed", String(shown));
-      for (const listener of listeners) listener();
+      tell();
     });
   }
 }
@@ -110,6 +141,7 @@ function theme() {
     else document.documentElement.dataset.theme = name;
     button.textContent = { auto: "◐ as the system", light: "☀ light", dark: "☾ dark" }[name];
     button.value = name;
+    repaint();
   };
   let kept = "auto";
   try { kept = localStorage.getItem("modbench-theme") ?? "auto"; } catch { /* not allowed here: nothing is remembered */ }
@@ -122,11 +154,34 @@ function theme() {
   });
 }
 
+/** The line on top: on a small screen it opens and closes, and no anchor lands below it. */
+function menu() {
+  const whole = $("#menu"), small = matchMedia("(max-width: 46rem)");
+  const fit = () => { whole.open = !small.matches; };
+  fit();
+  small.addEventListener("change", fit);
+  const line = $("summary", whole);
+  new ResizeObserver(() => {
+    const height = small.matches ? line.offsetHeight : whole.offsetHeight;
+    document.documentElement.style.setProperty("--menu", `${height}px`);
+  }).observe(whole);
+  whole.addEventListener("click", (event) => { if (small.matches && event.target.closest("nav a")) whole.open = false; });
+  document.addEventListener("keydown", (event) => { if (small.matches && event.key === "Escape") whole.open = false; });
+  const links = new Map($$("nav a", whole).map((link) => [link.hash.slice(1), link]));
+  const seen = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) for (const [id, link] of links) link.setAttribute("aria-current", String(id === target.id));
+    }
+  }, { rootMargin: "-30% 0px -69% 0px" });
+  for (const id of links.keys()) seen.observe(document.getElementById(id));
+}
+
 function start() {
   theme();
+  menu();
   if (!form || !store.settings.length) return;
   form.hidden = false;
-  form.addEventListener("change", choose);
+  document.addEventListener("change", (event) => event.target.form === form && choose());
   form.addEventListener("submit", (event) => event.preventDefault());
   legend();
   choose();

@@ -67,6 +67,8 @@ APART = "appendix"
 else."""
 EXPLORED = ("error", "metrics", "curves", "activation", "specialisation", "times", "fates")
 """Figures that the page has in a form that can be explored, or as tables."""
+MOST_OPEN = 3
+"""Settings whose facts stand open: of more, the answer would be off the first screen."""
 CHOSEN_BY_RULES = ("profiles",)
 """Figures of which the page shows one number of rules at a time; others have few panels, and show all."""
 
@@ -167,6 +169,9 @@ def _content(
         "settings": settings,
         "rules": rules,
         "named": named,
+        "contents": _contents((planned["state"] == "done").any()),
+        "opening": _opening(planned, named),
+        "several_widths": planned["encoder_width"].nunique() > 1,
         **_offered(tables, planned, named, rules),
         "checkpoint_place": CHECKPOINTS.index(checkpoint),
         "slots": slots(rules),
@@ -174,11 +179,11 @@ def _content(
         "scripts": [Markup(text) for text in run],
         "shared": json_script("store", shared_data(tables, planned, named, styles, checkpoint)),
         "of_settings": [
-            packed_script(f"setting{place}", data)
-            for place, data in enumerate(setting_data(tables, named, checkpoint))
+            packed_script(f"setting{place}", data) for place, data in enumerate(setting_data(tables, named))
         ],
         "totals": totals(tables),
         "families": families(tables),
+        "most_open": MOST_OPEN,
         "failures": failures(tables).to_dict("records"),
         "gaps": gaps(tables).to_dict("records"),
         "most_listed": MOST_LISTED,
@@ -206,6 +211,26 @@ def _content(
         "light": COLOURS,
         "dark": DARK,
     }
+
+
+def _contents(explored: bool) -> list[tuple[str, str]]:
+    """The page's sections: id and what the table of contents calls them."""
+    first = [("run", "Runs"), ("answer", "Answer"), ("claims", "Claims"), ("confounds", "Keep in mind")]
+    middle = [("explore", "Explore"), ("activations", "Matrices"), ("forming", "Over training"),
+              ("learning", "Learning"), ("distribution", "Every run")]  # fmt: skip
+    last = [("figures", "Figures"), ("read", "How to read"), ("provenance", "Source")]
+    return [*first, *(middle if explored else []), *last]
+
+
+def _opening(planned: pd.DataFrame, named: Sequence[Named]) -> dict[str, Any]:
+    """What the page's controls begin with: the first setting that has a finished run, and its most rules that have."""
+    done = planned[planned["state"] == "done"]
+    shown = done if len(done) else planned
+    (setting, *_) = [one for one in named if one.name in set(shown["setting"])] or [None]
+    if setting is None:
+        return {}
+    rules = int(shown.loc[shown["setting"] == setting.name, "num_rules"].max())
+    return {"family": setting.family, "kind": setting.kind, "rest": setting.rest, "rules": rules}
 
 
 @cache
