@@ -171,7 +171,7 @@ def test_where_nothing_is_so_nothing_is_decided(blank):
                          inverse_mutual_information=flat))  # fmt: skip
     assert {claim.verdict for claim in found} == {"undecided"}
     for claim in found:
-        assert "an interval holds both answers" in claim.need.text
+        assert "an interval reaches to both sides" in claim.need.text
         assert "task.task_seed=[0, 1, 2, 3, 4]" in claim.need.overrides
 
 

@@ -339,6 +339,24 @@ def test_the_page_follows_the_system_and_its_switch(opening, scheme, width):
     page.emulate_media(media="screen")
 
 
+@two_rules
+def test_paper_has_what_was_chosen_in_words_and_no_controls(seen):
+    page = seen.page
+    page.emulate_media(media="print")
+    assert page.locator(".score:visible h3").all_inner_texts() == ["MLP · regression, 2 rules"]
+    assert not page.locator("#menu, #theme, fieldset, #film-play").filter(visible=True).count()
+    said = "MLP · regression · 2 rules · all encoder widths · “last” checkpoint"
+    assert (
+        page.locator("#explore .shows").inner_text()
+        == page.locator("#distribution .shows").inner_text()
+        == said
+    )
+    assert page.locator("#explore .legend").is_visible()
+    dot = page.locator(".score:visible .bar .dot").first
+    assert dot.evaluate("dot => getComputedStyle(dot).printColorAdjust") == "exact"
+    page.emulate_media(media="screen")
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 360), ("dark", 768), ("light", 1440)])
 def test_nothing_sticks_out_at_any_width(opening, scheme, width):
     page = opening(width, scheme).settled()

@@ -10,11 +10,13 @@ import pytest
 
 import synthetic_results
 from modbench.analysis import with_settings
+from modbench.analysis.paired import paired
 from modbench.core.errors import MachineError, RequestError
 from modbench.core.quantities import CURVE_METRICS, METRICS
 from modbench.figures import FIGURES
 from modbench.figures.style import COLOURS
 from modbench.report import write_report
+from modbench.report.conclusions import conclusions
 from modbench.report.films import shown_films
 from modbench.report.guide import FORMULAS, examples
 from modbench.report.page import DARK, EXPLORED
@@ -153,6 +155,36 @@ def test_the_lowest_learnt_mean_is_marked(html):
     assert [name for name in numbers if re.search(r'in distribution[^>]*class="best"', rows[name])] == [best]
 
 
+def test_sentences_say_what_the_numbers_show(tables):
+    said = conclusions(with_settings(tables))
+    assert set(said) == {(f"MLP · {kind}", R) for kind in ("regression", "classification") for R in (2, 4)}
+    rows = paired(with_settings(tables), "gt-modular", "modular", ["error_id"], ("setting", "num_rules"))
+    (row,) = rows.query("setting == 'MLP · regression' and num_rules == 4").to_dict("records")
+    told, against, routing = said["MLP · regression", 4]
+    assert told.startswith("GT-Modular, which is told which module serves which rule, has")
+    interval = f"95 % interval {row['low']:.2f} to {row['high']:.2f}: {row['verdict']}"
+    assert f"has {row['mean']:.2f} times Modular's error in distribution ({interval})" in told
+    assert against.startswith("Modular has ")
+    assert re.search(
+        r"alignment is 0.\d\d \(0.\d\d to [01].\d\d\), (better than|not told apart from) Random's 0.75",
+        routing,
+    )
+
+
+def test_sentences_without_pairs_or_intervals_say_so(tmp_path):
+    few = synthetic_results.specs(rules=(2,), task_seeds=[0], seeds=[0])
+    for name, missing, expected in (
+        ("one seed", (), "(no interval: undecided)"),
+        ("no counterpart", ("gt-modular",), "GT-Modular and Modular cannot be compared"),
+    ):
+        tables = synthetic_results.tables(
+            tmp_path / name, few, missing=lambda s, gone=missing: s.model.name in gone
+        )
+        (sentences,) = conclusions(with_settings(tables)).values()
+        assert expected in sentences[0]
+        assert "(no interval), not told apart from Random's" in sentences[-1]
+
+
 def test_a_page_opens_where_runs_have_finished(tmp_path):
     runs = synthetic_results.specs(
         kinds=("regression", "classification"), rules=(2, 4, 8), models=("modular",)
@@ -211,12 +243,12 @@ def test_all_claims_are_judged_with_their_numbers(html):
     claims = html[html.index('id="claims"') : html.index('id="confounds"')]
     for number in range(1, 9):
         assert f'id="claim{number}"' in claims
-    shown = re.findall(r'<h3><span class="verdict (\w+)">', claims)
+    shown = re.findall(r'<summary><h3><span class="verdict (\w+)">', claims)
     assert len(shown) == 8
     assert set(shown) == {"undecided"}
     assert "<li>MLP · regression, MLP · classification: early training: 2,000 of 100,000 steps</li>" in claims
     assert "<code>modbench run DIR/sweep.toml --out DIR --set train.steps=100000</code>" in claims
-    assert re.search(r"\d+ runs in \d+ pairs, \d+ left out; [\d.]+ times the parameters", claims)
+    assert re.search(r"\d+ runs in \d+ pairs, \d+ left out; \S+ has [\d.]+ times \S+ parameters", claims)
     assert claims.count("Setting by setting") == 8
 
 
@@ -325,7 +357,8 @@ def test_a_store_from_before_routing_was_recorded_along_training_says_so_and_has
     assert 'id="cinema"' not in forming
     first = {row[0][0]: row[1:] for row in cells(forming.split('<table class="facts times">')[1])[1:]}
     assert first["Modular"][0][0] == "1,000"
-    assert " ".join(first["Modular"][3]) == "not recorded"
+    assert len(first["Modular"]) == 3  # errors alone
+    assert forming.count("not recorded") == 1
     partly = tables.curves.assign(
         **{n: tables.curves[n].where(tables.curves["model"] != "modular") for n in blank}
     )

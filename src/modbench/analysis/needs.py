@@ -72,10 +72,12 @@ def need_of(
         # Where both are at the paper's number already, it is the tasks that the intervals mostly lack.
         want = FEWEST_SEEDS if have < FEWEST_SEEDS else 2 * have if field == "task_seed" else have
         if want > have:
-            texts.append(f"{want} {words} for {have}")
+            texts.append(f"{want} {words} instead of {have}")
             overrides.append(_seeds(runs, field, want))
     return Need(
-        "an interval holds both answers; with " + " and ".join(texts) + " it would be narrower",
+        "an interval reaches to both sides of the claim's bound; with "
+        + " and ".join(texts)
+        + " it would be narrower",
         tuple(overrides),
     )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.text import Text
 
-from modbench import __version__
 from modbench.cli.console import output
 from modbench.cli.status import store_notes
 from modbench.core.errors import RequestError
@@ -118,7 +117,6 @@ def _provenance(folder: Path) -> dict[str, str]:
                 ["modbench", "report", str(folder)],
             )
         ),
-        "modbench": __version__,
         "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
 

@@ -91,7 +91,7 @@ def machine(tables: Tables) -> dict[str, str]:
     seconds = {part: float(runs[f"env_seconds_{part}"].sum()) for part in ("train", "compile", "evaluate")}
     shares = ", ".join(f"{_duration(value)} {word}" for word, value in _spent(seconds).items())
     facts = {
-        "modbench": _listed(runs["env_modbench"]),
+        "Runs trained by modbench": _listed(runs["env_modbench"]),
         "JAX": _listed(runs["env_jax"]),
         "Python": _listed(runs["env_python"]),
         "Machine": _listed(runs["env_host"]),

@@ -69,16 +69,16 @@ def over_time(tables: Tables, styles: dict[str, ModelStyle]) -> list[OverTime]:
     for key, part in groups(found, ["setting", "num_rules"]):
         if not part["num_runs"].any():
             continue
+        # The page says once that routing was not recorded; a table of nothing else would say it in every cell.
+        part = part[part.groupby("target", observed=True)["num_runs"].transform("sum") > 0]
+        routed = become[(become["setting"] == key["setting"]) & (become["num_rules"] == key["num_rules"])]
+        routed = routed if routed["num_runs"].any() else routed.iloc[:0]
         bounds = part.drop_duplicates("target").set_index("target")["bound"].to_dict()
         unit = error_unit(str(kinds[key["setting"]]))
         lines = []
         for model, rows in part.groupby("model", sort=False):
             at = {row["target"]: _time(row) for row in rows.to_dict("records")}
-            own = become[
-                (become["setting"] == key["setting"])
-                & (become["num_rules"] == key["num_rules"])
-                & (become["model"] == model)
-            ]
+            own = routed[routed["model"] == model]
             of = {row["fate"]: _fate(row) for row in own.to_dict("records")}
             cells = [at.get(name, Shown()) for name in bounds]
             marker = marker_svg(styles[str(model)])

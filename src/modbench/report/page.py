@@ -24,6 +24,7 @@ from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures import FIGURES, FigureCard, FigureData, model_styles
 from modbench.figures.drawers import MANY_RUNS, drawers
 from modbench.figures.style import COLOURS
+from modbench.report.conclusions import conclusions
 from modbench.report.confounds import confounds
 from modbench.report.explore import (
     Named,
@@ -169,7 +170,7 @@ def _content(
         "settings": settings,
         "rules": rules,
         "named": named,
-        "contents": _contents((planned["state"] == "done").any()),
+        "contents": _contents(bool((planned["state"] == "done").any())),
         "opening": _opening(planned, named),
         "several_widths": planned["encoder_width"].nunique() > 1,
         **_offered(tables, planned, named, rules),
@@ -193,6 +194,7 @@ def _content(
         "checkpoint": checkpoint,
         "other": other,
         "scores": zip(*(scores(tables, styles, speed, name) for name in (checkpoint, other)), strict=True),
+        "conclusions": conclusions(tables, checkpoint),
         "claims": claims,
         "short": short_training(claims),
         "confounds": confounds(tables, checkpoint),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from modbench.analysis import model_title
 from modbench.analysis.claims import Claim, Judged, claims
 from modbench.analysis.effects import Effect, Form
 from modbench.store.table import Tables
@@ -96,13 +97,17 @@ def line_of(result: Judged) -> Line:
     """An effect as text."""
     effect, (interval, num_runs, left_out, parameters), verdict = result
     mean, low, high = (float(number) for number in interval[:3])
-    basis = f"{num_runs:,} run{'s' * (num_runs != 1)}"
-    if len(effect.models) > 1 and effect.over != "growth":
-        basis += f" in {num_runs // len(effect.models):,} pairs"
+    paired = len(effect.models) > 1 and effect.over != "growth"
+    basis = f"{num_runs:,} run{'s' * (num_runs != 1)}" if num_runs else "no finished run"
+    if paired:
+        basis = (
+            f"{basis} in {num_runs // len(effect.models):,} pairs" if num_runs else "no pair of finished runs"
+        )
     if left_out:
         basis += f", {left_out:,} left out"
-    if parameters and effect.over != "growth":
-        basis += f"; {parameters:#.3g} times the parameters"
+    if parameters and paired:
+        first, second = (model_title(model) for model in effect.models)
+        basis += f"; {second} has {parameters:#.3g} times {first}'s parameters"
     return Line(
         effect.title,
         _text(mean, effect.form) if np.isfinite(mean) else "none",
