@@ -88,6 +88,7 @@ def test_a_mark_says_its_value_interval_and_runs(seen):
     value, low, high = re.search(r"Value: ([\d.]+); Interval: ([\d.]+) to ([\d.]+) \(95 %\)", label).groups()
     assert float(low) < float(value) < float(high)
     assert "Runs: 6 runs, 2 failed; 2 task seeds x 2 seeds" in label
+    assert label.startswith("Model: Modular; rules: 2; Value: ")  # and nothing of what the chart is made with
     slot = seen.page.locator('.slot[data-along="rules"][data-which="0"]')
     slot.scroll_into_view_if_needed()
     slot.locator("svg .mark-symbol path").first.hover()
@@ -235,6 +236,20 @@ def test_matrices_are_drawn_for_the_theme_and_for_paper(opening):
     shown.append(canvas.evaluate(colour))
     assert shown[-1] == page.evaluate(theme) != shown[0]
     page.emulate_media(media="screen")
+
+
+@two_rules
+def test_every_run_stands_beside_random_and_models_without_a_metric_take_no_room(seen):
+    page = seen.page
+    slot = page.locator('.slot[data-along="runs"][data-which="4"]')
+    assert slot.locator("svg .mark-rule.role-mark line").count() == 1
+    assert (
+        "Value: 0.00; Run: task seed 0, seed 0, encoder width 32" in marks(page, "runs", 4, "GT-Modular")[0]
+    )
+    chart, first = (slot.locator(f"svg{part}").first.bounding_box() for part in ("", " .mark-symbol path"))
+    assert first["x"] - chart["x"] < 0.3 * chart["width"]
+    ticks = page.locator('.slot[data-along="course"] svg .role-axis-label text').all_text_contents()
+    assert {"500", "1k"} <= set(ticks)
 
 
 @two_rules

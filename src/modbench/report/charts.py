@@ -1,9 +1,10 @@
 """The explorable figures as Vega-Lite specifications, without numbers: the page's script puts in what is chosen.
 
 Every chart reads one table, `rows`, whose columns the script fills: `at` (where along x), `model`, `mean`, `low`,
-`high`, and the texts of the tooltip, `Model`, `At`, `Value`, `Interval` and `Runs`. Colours are the page's CSS
-variables, so that charts follow it into the dark and onto paper. No parameter and no field may be named `E`, which
-Vega reads as Euler's number.
+`high`, `below` and `above` (the end of the axis, where an interval goes on beyond it), `random`, the texts of the
+tooltip, `Model`, `At`, `Value`, `Interval` and `Runs`, and `Said`, all of them for those who hear the page. Colours
+are the page's CSS variables, so that charts follow it into the dark and onto paper. No parameter and no field may be
+named `E`, which Vega reads as Euler's number.
 """
 
 from collections.abc import Mapping
@@ -41,6 +42,8 @@ CONFIG: Spec = {
     "axisX": {"grid": False, "labelAngle": 0, "labelOverlap": True},
     "axisY": {"domain": False, "ticks": False, "tickCount": 5},
 }
+STEPS = "datum.value >= 1000 ? format(datum.value / 1000, '~g') + 'k' : format(datum.value, '~g')"
+"""A number of training steps as a label: 200, 1k, 1.5k."""
 MARKS = ("Model", "At", "Value", "Interval", "Runs")
 RUN = ("Model", "Value", "Run")
 
@@ -76,69 +79,90 @@ def marker_path(style: ModelStyle) -> str:
 
 
 def _points(styles: Looks, logarithmic: bool) -> alt.LayerChart:
-    x = alt.X("at:O", axis=alt.Axis(title=None), scale=alt.Scale(paddingInner=0.35, paddingOuter=0.1))
+    # Models at one place stand close together, and far from those at the next.
+    x = alt.X("at:O", axis=alt.Axis(title=None), scale=alt.Scale(paddingInner=0.7, paddingOuter=0.3))
     beside = alt.XOffset("model:N", scale=alt.Scale(domain=list(range(len(styles)))))
     return alt.layer(
         _random(),
-        _mark().mark_line(strokeWidth=1.3, opacity=0.7).encode(strokeDash=_dash(styles), xOffset=beside),
         _mark()
-        .mark_rule(strokeWidth=1.8, clip=True)
+        .mark_line(strokeWidth=1.3, opacity=0.7, aria=False)
+        .encode(strokeDash=_dash(styles), xOffset=beside),
+        _mark()
+        .mark_rule(strokeWidth=1.8, clip=True, aria=False)
         .encode(y=_y(logarithmic, "low"), y2="high:Q", xOffset=beside)
         .transform_filter("isValid(datum.low)"),
+        _cut("above", "triangle-up", beside),
+        _cut("below", "triangle-down", beside),
         _mark()
         .mark_point(size=55, opacity=1, strokeWidth=1.4, filled=False)
         .encode(
             shape=_shape(styles),
             fill=alt.condition("isValid(datum.low)", _colour(styles, alt.Fill), alt.value("var(--paper)")),
             tooltip=[f"{name}:N" for name in MARKS],
+            description="Said:N",
             xOffset=beside,
         ),
     ).encode(x=x, y=_y(logarithmic), color=_colour(styles))
 
 
 def _curves(styles: Looks, logarithmic: bool, *below: alt.Chart) -> alt.LayerChart:
-    x = alt.X(
-        "at:Q", axis=alt.Axis(title="training steps", format="~s", tickCount=5), scale=alt.Scale(nice=False)
-    )
-    band = _mark().mark_area(opacity=0.17, line=False, clip=True).encode(
+    axis = alt.Axis(title="training steps", labelExpr=STEPS, tickCount=5)
+    x = alt.X("at:Q", axis=axis, scale=alt.Scale(nice=False))
+    band = _mark().mark_area(opacity=0.17, line=False, clip=True, aria=False).encode(
         y=_y(logarithmic, "low"), y2="high:Q"
     )  # fmt: skip
     return alt.layer(
         *below,
         band,
-        _mark().mark_line(strokeWidth=1.8).encode(strokeDash=_dash(styles)),
-        _mark().mark_point(size=90, opacity=0, filled=True).encode(tooltip=[f"{name}:N" for name in MARKS]),
+        _mark().mark_line(strokeWidth=1.8, aria=False).encode(strokeDash=_dash(styles)),
+        _mark()
+        .mark_point(size=90, opacity=0, filled=True)
+        .encode(tooltip=[f"{name}:N" for name in MARKS], description="Said:N"),
     ).encode(x=x, y=_y(logarithmic), color=_colour(styles))
 
 
 def _runs(styles: Looks, logarithmic: bool) -> alt.LayerChart:
     x = alt.X("model:N", axis=None, scale=alt.Scale(domain=list(range(len(styles))), paddingInner=0.25))
     middle = {"y": alt.Y("q1(mean):Q"), "y2": alt.Y2("q3(mean):Q")}
-    return alt.layer(
-        _mark().mark_bar(opacity=0.16, size=34).encode(**middle, color=_colour(styles)),
+    random = (
         _mark()
-        .mark_tick(thickness=2.2, size=34, opacity=1)
-        .encode(y=alt.Y("median(mean):Q"), color=alt.value("var(--ink)")),
+        .mark_rule(strokeDash=[1.5, 2.5], strokeWidth=1.6, aria=False)
+        .encode(y="max(random):Q", color=alt.value("var(--ink)"))
+        .transform_filter("isValid(datum.random)")
+    )
+    return alt.layer(
+        random,
+        _mark().mark_bar(opacity=0.16, size=34, aria=False).encode(**middle, x=x),
+        _mark()
+        .mark_tick(thickness=2.2, size=34, opacity=1, aria=False)
+        .encode(x=x, y=alt.Y("median(mean):Q"), color=alt.value("var(--ink)")),
         _mark()
         .mark_point(size=30, opacity=0.75, filled=True)
         .encode(
+            x=x,
             xOffset=alt.XOffset("beside:Q", scale=alt.Scale(domain=[-1.6, 1.6])),
             y=_y(logarithmic),
             shape=_shape(styles),
-            color=_colour(styles),
             tooltip=[f"{name}:N" for name in RUN],
+            description="Said:N",
         ),
-    ).encode(x=x)
+    ).encode(color=_colour(styles))
 
 
 def _random() -> alt.Chart:
     """What Random scores, in charts whose rows know it."""
     return (
         _mark()
-        .mark_line(strokeDash=[1.5, 2.5], strokeWidth=1.6)
+        .mark_line(strokeDash=[1.5, 2.5], strokeWidth=1.6, aria=False)
         .encode(y="max(random):Q", color=alt.value("var(--ink)"))
         .transform_filter("isValid(datum.random)")
     )
+
+
+def _cut(field: str, shape: str, beside: alt.XOffset) -> alt.Chart:
+    """An arrow where an interval goes on beyond the axis."""
+    mark = _mark().mark_point(shape=shape, size=28, opacity=1, filled=True, aria=False)
+    return mark.encode(y=alt.Y(f"{field}:Q"), xOffset=beside).transform_filter(f"isValid(datum.{field})")
 
 
 def _mark() -> alt.Chart:

@@ -88,10 +88,14 @@ function single(which, metric) {
       const mean = run[6 + chosen.checkpoint][which];
       return {
         model: run[0], mean, beside: ((nth * 0.618034) % 1) * 2 - 1, Model: store.models[run[0]].title,
-        Value: text(mean, metric), Run: `task seed ${run[3]}, seed ${run[4]}, encoder width ${run[2]}`, run: run.slice(0, 5),
+        random: randomly(which, chosen.rules), Value: text(mean, metric), Run: `task seed ${run[3]}, seed ${run[4]}, encoder width ${run[2]}`, run: run.slice(0, 5),
       };
     });
 }
+
+/** A row as those hear it who do not see its mark. */
+const said = (row, words) => Object.entries({ Model: row.Model, [words]: row.At, Value: row.Value, Interval: row.Interval, Runs: row.Runs, Run: row.Run })
+  .filter(([, value]) => value !== undefined).map((pair) => pair.join(": ")).join("; ");
 
 /** Where the y axes of charts that stand side by side begin and end, and whether they are logarithmic. */
 function axis(contents) {
@@ -99,12 +103,13 @@ function axis(contents) {
   if (contents.some((one) => one.metric)) return { domain: [0, 1], logarithmic: false };
   const values = rows.map((row) => row.mean);
   const least = Math.min(...values), most = Math.max(...values);
+  // An interval that is much wider than the means differ must not press them together: it ends in an arrow.
+  const lowest = Math.min(least, ...rows.map((row) => row.low ?? least));
+  const highest = Math.max(most, ...rows.map((row) => row.high ?? most));
   if (least > 0 && most / least > 6) {
-    for (const row of rows) if (row.low !== undefined && row.low !== null) row.low = Math.max(row.low, least / 3);
-    return { domain: [least / 1.5, most * 1.5], logarithmic: true };
+    return { domain: [Math.max(lowest, least / 3) / 1.1, Math.min(highest, most * 3) * 1.1], logarithmic: true };
   }
-  // An interval that is much wider than the means differ must not press them together at zero.
-  const top = Math.min(Math.max(most, ...rows.map((row) => row.high ?? 0)), 3 * most);
+  const top = Math.min(highest, 3 * most);
   return { domain: [0, top > 0 ? top * 1.04 : 1], logarithmic: false };
 }
 
@@ -119,8 +124,17 @@ function decades(least, most) {
 /** The specification with numbers. */
 function filled({ rows, chart, words }, { domain, logarithmic }) {
   const spec = structuredClone(store.charts[chart + (logarithmic ? "-log" : "")]);
-  const ticks = logarithmic ? { values: decades(...domain) } : {};
+  const ticks = logarithmic ? { values: decades(...domain), title: "log scale" } : {};
+  for (const row of rows) {
+    row.Said = said(row, words);
+    row.above = row.high > domain[1] ? domain[1] : null;
+    row.below = typeof row.low === "number" && row.low < domain[0] ? domain[0] : null;
+    if (row.below) row.low = row.below; // 0 has no place on a logarithmic axis
+  }
+  const models = [...new Set(rows.map((row) => row.model))].sort((a, b) => a - b);
   for (const part of [spec, ...spec.layer]) {
+    // A model without a mark gets no room, or the others would not stand at their places.
+    for (const place of [part.encoding?.x, part.encoding?.xOffset]) if (place?.field === "model") place.scale = { ...place.scale, domain: models };
     const y = part.encoding?.y;
     if (y) {
       y.scale = { ...y.scale, domain };

@@ -46,6 +46,7 @@ class Cell:
         at: position of the mean.
         low: position of the lower bound.
         high: position of the upper bound.
+        beyond: whether the upper bound lies past the end of the bar.
         random: position of the value of Random.
         best: whether it is the lowest of the models that find their routing themselves.
     """
@@ -55,6 +56,7 @@ class Cell:
     at: float | None = None
     low: float | None = None
     high: float | None = None
+    beyond: bool = False
     random: float | None = None
     best: bool = False
 
@@ -184,6 +186,7 @@ class _Scale:
             at=self.place(mean),
             low=self.place(low) if bounded else None,
             high=self.place(high) if bounded else None,
+            beyond=bounded and high > 1.001 * self.top,
             random=None if self.random is None else self.place(self.random),
             best=row["model"] != GIVEN and self.text(mean) == self.text(self.lowest),
         )
