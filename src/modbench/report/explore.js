@@ -1,5 +1,6 @@
 // The explorable figures: the rows that the choices name, put into a chart's specification.
 
+const MOST_TICKS = 6;
 const MEAN = ["mean", "low", "high", "runs", "task_seeds", "seeds"];
 
 /** Rows of averages that pass, with names for what a chart reads. `key` is how many numbers come before the mean. */
@@ -113,12 +114,12 @@ function axis(contents) {
   return { domain: [0, top > 0 ? top * 1.04 : 1], logarithmic: false };
 }
 
-/** Ticks of a logarithmic axis: 1, 2 and 5 of every decade, or 1 alone where that would be many. */
+/** Ticks of a logarithmic axis: 1, 2 and 5 of every decade, or fewer of them where labels would not fit. */
 function decades(least, most) {
   const first = Math.floor(Math.log10(least)), last = Math.ceil(Math.log10(most));
-  const digits = last - first > 3 ? [1] : [1, 2, 5];
-  return Array.from({ length: last - first + 1 }, (_, k) => digits.map((digit) => Number(`${digit}e${first + k}`)))
+  const ticks = (digits) => Array.from({ length: last - first + 1 }, (_, k) => digits.map((digit) => Number(`${digit}e${first + k}`)))
     .flat().filter((value) => value >= least && value <= most);
+  return [[1, 2, 5], [1, 3], [1]].map(ticks).find((found) => found.length <= MOST_TICKS) ?? ticks([1]);
 }
 
 /** The specification with numbers. */
