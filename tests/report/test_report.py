@@ -140,19 +140,6 @@ def test_the_score_table_has_models_random_and_intervals(html):
     assert "1.00" in answer
 
 
-def test_the_lowest_learnt_mean_is_marked(html):
-    answer = html[html.index('id="answer"') : html.index('id="claims"')]
-    first = answer[: answer.index("</table>")]
-    rows = {re.search(r'class="name">([^<]+)', row)[1]: row for row in first.split("<tr")[2:]}
-    numbers = {
-        name: float(found[1])
-        for name, row in rows.items()
-        if (found := re.search(r'class="value">([\d.]+)', row)) and name not in ("Random", "GT-Modular")
-    }
-    best = min(numbers, key=numbers.__getitem__)
-    assert [name for name in numbers if re.search(r'in distribution[^>]*class="best"', rows[name])] == [best]
-
-
 def test_provenance_is_shown_and_everything_is_escaped(html):
     assert "<h1>Quick</h1>" in html
     assert "modbench run quick" in html

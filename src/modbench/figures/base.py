@@ -147,6 +147,12 @@ def part_of(tables: Tables, keep: Callable[[pd.DataFrame], pd.Series]) -> Tables
     return replace(tables, runs=tables.runs[keep(tables.runs)], missing=tables.missing[keep(tables.missing)])
 
 
+def slug(setting: str) -> str:
+    """A setting in the name of a file or a label: `"mlp-regression"`."""
+    kept = "".join(c if c.isalnum() or c == "." else " " for c in setting)
+    return "-".join(kept.lower().split())
+
+
 def with_random(summary: pd.DataFrame, random: pd.DataFrame) -> pd.DataFrame:
     """Adds rows of model `"random"`, which rest on no runs, to averages of routing metrics.
 
