@@ -41,7 +41,7 @@ def prepare_specialisation(tables: Tables) -> FigureData:
 
 
 def draw_specialisation(data: FigureData, *, compact: bool = False) -> Figure:
-    """A row per setting and number of rules, a panel per metric; all metrics run from 0, the best, to 1."""
+    """A row per setting and number of rules, a panel per metric; of all metrics 0 is the best."""
     if data.empty:
         return nothing(None if compact else Heading(data.titled(TITLE), data.footer()))
     numbers = data.frame
