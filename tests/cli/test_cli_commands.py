@@ -50,6 +50,7 @@ def test_list_shows_every_name(command):
     assert presets.exit_code == 0
     assert "quick" in presets.stdout
     assert "gt-modular" not in presets.stdout
+    assert "From 0 to 1 - 1/M; lower is better." in words(command("list", "metrics").stdout)
 
 
 def test_run_trains_and_shows_what_came_out(command, folder, training):

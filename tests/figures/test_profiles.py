@@ -64,3 +64,11 @@ def test_stores_with_little_in_them(tmp_path, case):
     nothing = case in ("missing", "empty")
     assert ("No finished run" in texts) == nothing
     assert all(np.isfinite(axes.get_position().bounds).all() for axes in figure.axes)
+
+
+def test_failed_runs_alone_have_no_profile_and_no_seed_to_blame(tmp_path):
+    data = prepare_profiles(
+        synthetic_results.tables(tmp_path / "store", synthetic_results.specs(rules=(2,)), lambda spec: True)
+    )
+    assert data.empty
+    assert "no intervals: no run has finished" in data.footer()
