@@ -10,9 +10,9 @@ import pytest
 import synthetic_results
 from modbench.analysis import with_settings
 from modbench.core.errors import RequestError
-from modbench.figures import save_figures
+from modbench.figures import FIGURES, save_figures
 from modbench.figures.latex import escaped, latex_tables
-from modbench.figures.style import model_styles
+from modbench.figures.style import look, model_styles, on_paper
 from modbench.report.scores import learning_speed, scores
 
 
@@ -93,6 +93,29 @@ def test_errors_far_below_1_are_told_in_a_power_of_ten(tables):
     assert re.search(r"& \(\$10\^\{-[345]\}\$ L1\) &", text)
     plain, _ = latex_tables(tables)["MLP · classification"]
     assert r"& (\%) & (\%) &" in plain
+
+
+@pytest.mark.parametrize("name", ["improvement", "ranking", "specialisation", "times", "fates"])
+def test_nothing_is_cut_at_the_edge_of_the_paper(tables, name):
+    data = FIGURES[name].prepare(tables).only(setting="MLP · regression")
+    with on_paper("neurips"), look():
+        figure = FIGURES[name].draw(data)
+        box, paper = figure.get_tightbbox(figure.canvas.get_renderer()), figure.get_size_inches()
+    assert box.x0 > -0.02
+    assert box.x1 < paper[0] + 0.02
+    assert box.y1 < paper[1] + 0.02
+
+
+def test_on_paper_a_row_is_of_one_number_of_rules(tables):
+    with on_paper("neurips"):
+        figure = FIGURES["specialisation"].draw(
+            FIGURES["specialisation"].prepare(tables).only(setting="MLP · regression")
+        )
+    rows = {}
+    for axes in figure.axes:
+        rows.setdefault(round(axes.get_position().y0, 3), []).append(axes.get_title("left").splitlines()[0])
+    assert [row[0] for row in rows.values()] == ["2 rules", "4 rules"]
+    assert [len(row) for row in rows.values()] == [5, 5]
 
 
 def test_what_is_taller_than_a_page_is_cut_by_setting(tmp_path):

@@ -61,7 +61,7 @@ def test_stores_with_little_in_them(tmp_path, case):
         made.runs["error_id"] = made.runs["error_ood"] = 0.0
     figure = draw_profiles(prepare_profiles(made))
     texts = " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
-    nothing = case in ("missing", "empty")
+    nothing = case in ("failed", "missing", "empty")
     assert ("No finished run" in texts) == nothing
     assert all(np.isfinite(axes.get_position().bounds).all() for axes in figure.axes)
 
