@@ -154,19 +154,43 @@ def test_figures_are_objects_that_notebooks_show(results):
     assert isinstance(results.at("best").plot.curves(), Figure)  # shows training, whatever the checkpoint
 
 
-@pytest.mark.parametrize("name", ["error", "metrics", "curves", "runs", "matrices"])
+@pytest.mark.parametrize(
+    "name", ["error", "metrics", "curves", "specialisation", "times", "runs", "matrices"]
+)
 def test_charts_are_altair_and_can_be_drawn(results, name):
     chart = getattr(results.chart, name)()
     assert isinstance(chart, alt.TopLevelMixin)
     spec = chart.to_dict()
     params = {param["name"] for param in spec["params"]}
-    assert params == {"matrices": {"run"}, "runs": {"setting", "shown", "quantity"}}.get(
-        name, {"setting", "shown"}
-    )
+    more = {"runs": {"quantity"}, "specialisation": {"rules"}}
+    assert params == ({"run"} if name == "matrices" else {"setting", "shown", *more.get(name, ())})
+    assert name == "matrices" or '"labelLimit": 0' in json.dumps(spec)  # long names of models are not cut
     assert "NaN" not in json.dumps(spec)
     svg = vl_convert.vegalite_to_svg(spec)
     if name == "error":
         assert "GT-Modular" in svg
+        assert "Error, in distribution (L1 or %)" in svg
+    if name == "runs":
+        assert "Error, in distribution (L1 or %)" in svg
+    if name == "times":
+        assert "Error halved" in svg
+    if name == "specialisation":
+        assert "Random" in svg
+
+
+def test_a_misspelt_figure_is_told_which_was_meant(results):
+    with pytest.raises(AttributeError, match=r"unknown figure 'erorr'\. Did you mean 'error'\?"):
+        _ = results.plot.erorr
+    with pytest.raises(AttributeError, match=r"unknown chart 'time'\. Did you mean 'times'\?"):
+        _ = results.chart.time
+    assert not hasattr(results.plot, "_repr_html_")
+
+
+def test_matrices_along_training_are_of_the_part(results):
+    part = results.select(model="modular", kind="regression", num_rules=8)
+    assert set(part.snapshots["run_id"]) <= set(part.runs["run_id"])
+    assert part.snapshots["matrix"].iloc[0].shape == (8, 8)
+    assert part.snapshots.groupby("run_id")["step"].min().eq(0).all()
 
 
 def test_tab_completion_and_help(results):

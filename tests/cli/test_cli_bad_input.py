@@ -143,12 +143,12 @@ def test_an_output_folder_that_is_not_writable(command, folder):
     assert list((folder / "locked").iterdir()) == []
 
 
-def test_a_store_without_results_has_no_report(command, folder, training):
+def test_a_store_without_plans_has_nothing_to_tell(command, folder, training):
     from modbench.store.files import Store
 
     Store.create(folder / "store", {"name": "empty", "grid": []})
-    for subcommand in ("figures", "report"):
-        assert "must have results, got none" in one_red_line(command(subcommand, "store"))
+    for subcommand in ("figures", "report", "claims"):
+        assert "must have runs or plans, got none" in one_red_line(command(subcommand, "store"))
 
 
 def test_a_report_does_not_replace_a_folder(command, small):

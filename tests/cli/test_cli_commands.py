@@ -1,3 +1,4 @@
+import io
 import json
 import re
 import subprocess
@@ -6,8 +7,11 @@ import tomllib
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
+import synthetic_results
 from modbench.cli import planning
+from modbench.cli.results import results_table
 from modbench.core.names import MODELS
 from modbench.store.files import Store
 from modbench.store.table import load
@@ -50,6 +54,7 @@ def test_list_shows_every_name(command):
     assert presets.exit_code == 0
     assert "quick" in presets.stdout
     assert "gt-modular" not in presets.stdout
+    assert "From 0 to 1 - 1/M; lower is better." in words(command("list", "metrics").stdout)
 
 
 def test_run_trains_and_shows_what_came_out(command, folder, training):
@@ -58,12 +63,28 @@ def test_run_trains_and_shows_what_came_out(command, folder, training):
     text = words(result.stdout)
     assert "small: 12 runs; 4 cohorts on 1 worker" in text
     # The fake's error is 1 / (1 + seed + R): means over seeds 0, 1, 2 of 1/3, 1/4, 1/5 and of 1/5, 1/6, 1/7.
-    assert "MLP regression 2 Modular 3 0.2611 0.2611 0.261 0.261" in text
-    assert "MLP regression 4 Modular 3 0.1698 0.1698 0.170 0.170" in text
+    assert "2 Modular 3 0.2611 0.2611 0.261 0.261" in text
+    assert "4 Modular 3 0.1698 0.1698 0.170 0.170" in text
     assert "results in results/small" in text
     assert "modbench figures results/small" in text
     assert "modbench report results/small" in text
     assert tomllib.loads((folder / "results/small/sweep.toml").read_text())["name"] == "small"
+
+
+def test_80_columns_hold_a_long_setting_on_one_line(tmp_path):
+    runs = synthetic_results.specs(
+        rules=(2,),
+        models=("modular", "gt-modular"),
+        task_seeds=[0],
+        train=({"learning_rate": 0.1}, {"learning_rate": 0.2}),
+    )
+    console = Console(width=80, file=io.StringIO())
+    console.print(results_table(synthetic_results.tables(tmp_path / "store", runs, points=3)))
+    lines = [line.strip() for line in console.file.getvalue().splitlines()]
+    settings = [f"MLP regression · learning rate {rate}" for rate in (0.1, 0.2)]
+    assert [line for line in lines if line.startswith("MLP")] == settings
+    assert sum("Alignment" in line for line in lines) == 1
+    assert sum("GT-Modular" in line for line in lines) == 2
 
 
 def test_a_second_run_finds_nothing_to_do_and_starts_no_jax(small):

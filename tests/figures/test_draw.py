@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 import synthetic_results
 from modbench.core.errors import MachineError, RequestError
 from modbench.figures import FIGURES, model_styles, save_figures
-from modbench.figures.style import COLOURS, look
+from modbench.figures.style import COLOURS, contrast, look, on_colour
 
 OWN = {"scores": "joint", "gates": "top-k"}
 
@@ -110,8 +112,7 @@ def test_stores_with_little_in_them(little, name, case):
     figure = card.draw(data)
     figure.canvas.draw()
     assert data.empty == ("No finished run to show yet." in texts(figure))
-    # Of profiles, all runs failing is a result too: none is below any error.
-    if case in ("empty", "missing") or (case == "failed" and name != "profiles"):
+    if case in ("empty", "missing", "failed"):
         assert data.empty
 
 
@@ -194,3 +195,36 @@ def test_the_reading_side_needs_no_jax(module):
     code = f"import sys, {module}; print(sorted({{'jax', 'equinox', 'optax'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_text_on_a_bar_can_be_read_on_every_colour():
+    assert min(contrast(on_colour(colour), colour) for colour in COLOURS.values()) >= 4.5
+
+
+def test_a_single_setting_has_all_its_bars_in_one_panel(drawn):
+    data, whole = drawn("ranking")
+    figure = FIGURES["ranking"].draw(data.only(setting="MLP · regression"))
+    assert len(whole.axes) == 4
+    (axes,) = figure.axes
+    assert axes.get_yticklabels()[0].get_text() == "All models,\nin distribution"
+    assert len(axes.get_yticklabels()) == 4
+
+
+def test_what_half_of_the_runs_never_do_has_a_place_of_its_own(drawn):
+    data, _ = drawn("times")
+    never = data.frame[np.isinf(data.frame["steps"])].iloc[0]
+    (axes,) = FIGURES["times"].draw(data.only(setting=never["setting"], target=never["target"])).axes
+    top, label = axes.get_yticks()[-1], axes.get_yticklabels()[-1].get_text()
+    assert label == "never"
+    assert top > never["last_step"]
+    style = model_styles(data.models)[never["model"]]
+    marked = [line for line in axes.lines if line.get_marker() == style.marker and top in line.get_ydata()]
+    assert marked
+
+
+def test_a_fate_that_no_run_could_have_says_why(drawn):
+    data, _ = drawn("fates")
+    frame = data.frame.assign(share=data.frame["share"].where(data.frame["fate"] != "recovers"))
+    assert "no run collapsed,\nso none could recover" in texts(
+        FIGURES["fates"].draw(replace(data, frame=frame))
+    )

@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 import synthetic_results
+from modbench.analysis import with_settings
 from modbench.core.errors import RequestError
-from modbench.figures import save_figures
+from modbench.figures import FIGURES, save_figures
 from modbench.figures.latex import escaped, latex_tables
+from modbench.figures.style import look, model_styles, on_paper
+from modbench.report.scores import learning_speed, scores
 
 
 @pytest.fixture(scope="module")
@@ -41,36 +44,78 @@ def test_the_style_ends_with_the_export(tables, tmp_path):
     assert float(width) > 6 * 72
 
 
-def test_tables_have_means_intervals_and_the_best_in_bold(tables):
+def test_tables_have_means_intervals_and_a_label(tables):
     text, frame = latex_tables(tables)["MLP · regression"]
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
     assert text.count(r"\midrule") == 2  # under the heads, and between two numbers of rules
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
-    assert len(rows) == 1 + 2 * 5
+    assert len(rows) == 2 + 2 * 5
     assert {row.count("&") for row in rows} == {7}
-    part = frame[
-        (frame["quantity"] == "error_id") & (frame["num_rules"] == 2) & (frame["model"] != "gt-modular")
-    ]
-    lowest = part.loc[part["mean"].idxmin()]
-    (bold,) = {
-        re.search(r"textbf\{([\d.]+)\}", row.split("&")[2])[1]
-        for row in rows[1:6]
-        if "textbf" in row.split("&")[2]
-    }
-    (power,) = re.findall(r"Error, ID \((?:\$10\^\{(-?\d+)\}\$ )?L1\)", text)
+    (power,) = re.findall(r"\((?:\$10\^\{(-?\d+)\}\$ )?L1\)", rows[1].split("&")[2])
     unit = 10.0 ** int(power or 0)
-    assert 1 <= frame.loc[frame["quantity"] == "error_id", "mean"].max() / unit < 100
-    assert float(bold) == pytest.approx(lowest["mean"] / unit, rel=0.02)
-    assert f"[{lowest['low'] / unit:.2f},{lowest['high'] / unit:.2f}]" in text
+    of_error = frame[frame["quantity"] == "error_id"].set_index(["num_rules", "model"])
+    assert 1 <= of_error["mean"].max() / unit < 100
+    shown = re.match(
+        r"(?:\\textbf\{)?([\d.]+)\}? \{\\tiny \[([\d.]+),\\,([\d.]+)\]\}", rows[2].split("&")[2].strip()
+    )
+    row = of_error.loc[(2, "monolithic"), ["mean", "low", "high"]] / unit
+    assert [float(number) for number in shown.groups()] == pytest.approx(
+        [row["mean"], row["low"], row["high"]], abs=0.06
+    )
+    assert r"\label{tab:mlp-regression-last}" in text
     assert text.count("{") == text.count("}")
+
+
+def test_what_is_bold_is_what_the_score_card_marks(tables):
+    text, _ = latex_tables(tables)["MLP · regression"]
+    marked, of_table = [], [line for line in text.splitlines() if line.endswith(r"\\")][2:]
+    for place, R in ((0, 2), (5, 4)):
+        for line in of_table[place : place + 4]:
+            cells = line.split("&")
+            marked += [(R, cells[1].strip(), n) for n, cell in enumerate(cells[2:4]) if "textbf" in cell]
+    with_names = with_settings(tables)
+    found = scores(with_names, model_styles(with_names.runs["model"]), learning_speed(with_names))
+    cards = [
+        (card.num_rules, row.title, n)
+        for card in found
+        if card.setting == "MLP · regression"
+        for row in card.rows
+        for n in range(2)
+        if row.cells[n].best
+    ]
+    assert marked == cards
+    assert cards
 
 
 def test_errors_far_below_1_are_told_in_a_power_of_ten(tables):
     runs = tables.runs.assign(error_id=tables.runs["error_id"] / 1000)
     text, _ = latex_tables(dataclasses.replace(tables, runs=runs))["MLP · regression"]
-    assert re.search(r"Error, ID \(\$10\^\{-[345]\}\$ L1\)", text)
+    assert re.search(r"& \(\$10\^\{-[345]\}\$ L1\) &", text)
     plain, _ = latex_tables(tables)["MLP · classification"]
-    assert r"Error, ID (\%)" in plain
+    assert r"& (\%) & (\%) &" in plain
+
+
+@pytest.mark.parametrize("name", ["improvement", "ranking", "specialisation", "times", "fates"])
+def test_nothing_is_cut_at_the_edge_of_the_paper(tables, name):
+    data = FIGURES[name].prepare(tables).only(setting="MLP · regression")
+    with on_paper("neurips"), look():
+        figure = FIGURES[name].draw(data)
+        box, paper = figure.get_tightbbox(figure.canvas.get_renderer()), figure.get_size_inches()
+    assert box.x0 > -0.02
+    assert box.x1 < paper[0] + 0.02
+    assert box.y1 < paper[1] + 0.02
+
+
+def test_on_paper_a_row_is_of_one_number_of_rules(tables):
+    with on_paper("neurips"):
+        figure = FIGURES["specialisation"].draw(
+            FIGURES["specialisation"].prepare(tables).only(setting="MLP · regression")
+        )
+    rows = {}
+    for axes in figure.axes:
+        rows.setdefault(round(axes.get_position().y0, 3), []).append(axes.get_title("left").splitlines()[0])
+    assert [row[0] for row in rows.values()] == ["2 rules", "4 rules"]
+    assert [len(row) for row in rows.values()] == [5, 5]
 
 
 def test_what_is_taller_than_a_page_is_cut_by_setting(tmp_path):
@@ -104,3 +149,4 @@ def test_a_single_seed_has_no_interval_and_says_so(tmp_path):
     ((text, _),) = latex_tables(synthetic_results.tables(tmp_path / "store", runs, points=3)).values()
     assert "[" not in text.split(r"\midrule")[1]
     assert "no intervals: a single task seed and seed" in text
+    assert "textbf" not in text

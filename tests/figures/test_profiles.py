@@ -61,6 +61,14 @@ def test_stores_with_little_in_them(tmp_path, case):
         made.runs["error_id"] = made.runs["error_ood"] = 0.0
     figure = draw_profiles(prepare_profiles(made))
     texts = " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
-    nothing = case in ("missing", "empty")
+    nothing = case in ("failed", "missing", "empty")
     assert ("No finished run" in texts) == nothing
     assert all(np.isfinite(axes.get_position().bounds).all() for axes in figure.axes)
+
+
+def test_failed_runs_alone_have_no_profile_and_no_seed_to_blame(tmp_path):
+    data = prepare_profiles(
+        synthetic_results.tables(tmp_path / "store", synthetic_results.specs(rules=(2,)), lambda spec: True)
+    )
+    assert data.empty
+    assert "no intervals: no run has finished" in data.footer()

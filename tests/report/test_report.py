@@ -15,10 +15,11 @@ from modbench.core.errors import MachineError, RequestError
 from modbench.core.quantities import CURVE_METRICS, METRICS
 from modbench.figures import FIGURES
 from modbench.figures.style import COLOURS
+from modbench.metrics import fixed_routing_metrics, uniform_routing
 from modbench.report import write_report
 from modbench.report.conclusions import conclusions
 from modbench.report.films import shown_films
-from modbench.report.guide import FORMULAS, examples
+from modbench.report.guide import FORMULAS, READINGS, examples
 from modbench.report.page import DARK, EXPLORED
 
 VOID = {"meta", "br", "input", "link", "img", "hr"}
@@ -140,19 +141,6 @@ def test_the_score_table_has_models_random_and_intervals(html):
     assert "no finished run" in answer
     assert re.search(r"<small>\d+\.\d+ to \d+\.\d+</small>", answer)
     assert "1.00" in answer
-
-
-def test_the_lowest_learnt_mean_is_marked(html):
-    answer = html[html.index('id="answer"') : html.index('id="claims"')]
-    first = answer[: answer.index("</table>")]
-    rows = {re.search(r'class="name">([^<]+)', row)[1]: row for row in first.split("<tr")[2:]}
-    numbers = {
-        name: float(found[1])
-        for name, row in rows.items()
-        if (found := re.search(r'class="value">([\d.]+)', row)) and name not in ("Random", "GT-Modular")
-    }
-    best = min(numbers, key=numbers.__getitem__)
-    assert [name for name in numbers if re.search(r'in distribution[^>]*class="best"', rows[name])] == [best]
 
 
 def test_sentences_say_what_the_numbers_show(tables):
@@ -448,3 +436,16 @@ def test_every_metric_has_a_formula_and_the_examples_are_right():
     assert mixed["alignment"] == pytest.approx(0.2625)
     assert (uniform["alignment"], uniform["inverse_mutual_information"]) == pytest.approx((0.75, 1))
     assert (collapsed["collapse_avg"], collapsed["collapse_worst"]) == pytest.approx((1, 1))
+
+
+def test_what_the_guide_says_of_random_and_collapsed_adaptation_is_computed_so():
+    rules, told = (2, 4, 8, 16, 32), READINGS["adaptation"]
+    for text, routing in ((told.uniform, uniform_routing), (told.collapsed, lambda R: np.eye(R)[[0] * R])):
+        values = [fixed_routing_metrics(routing(R))["adaptation"] for R in rules]
+        assert ", ".join(f"{value:.2f}" for value in values) in text
+
+
+def test_alignment_is_said_to_end_below_1(html):
+    assert READINGS["alignment"].ends == "0 to 1 &minus; 1/<i>M</i>"
+    assert "From 0 to 1 &minus; 1/<i>M</i>" in html
+    assert "run from 0, the best, to 1" not in html

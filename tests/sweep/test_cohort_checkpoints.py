@@ -120,7 +120,8 @@ def test_stopped_anywhere_and_continued_is_uninterrupted(tmp_path, whole, archit
     assert len(states(folder, planned)) <= 2
     events = train(folder, planned)
     assert resumed(events) == [(1, 0), (1, 10)]
-    assert events[-1] == Published(0, planned.cohort_id, 3, 1)
+    assert events[-1] == Published(0, planned.cohort_id, 3, 1, events[-1].reason)
+    assert events[-1].reason
     assert_equal(folder, reference)
     assert not (folder / "checkpoints" / planned.cohort_id).exists()
     assert list((folder / "tmp").iterdir()) == []

@@ -86,7 +86,7 @@ def test_groups_before_the_one_that_did_not_fit_keep_their_width(tmp_path, monke
 def test_a_run_that_does_not_fit_alone_is_recorded_as_failed_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_ROOM", "0")
     events, runs = train(tmp_path / "store", Here(fake_training.starved), seeds(3), 3)
-    assert events[-1] == Published(0, events[0].cohort_id, 0, 3)
+    assert events[-1] == Published(0, events[0].cohort_id, 0, 3, runs["reason"][0])
     assert runs["width"].tolist() == [1] * 3
     assert set(runs["status"]) == {"failed"}
     assert runs["reason"][0].startswith("out of memory at width 1: RESOURCE_EXHAUSTED")

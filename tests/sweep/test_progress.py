@@ -97,14 +97,14 @@ def test_plain_output_is_a_line_every_five_seconds_and_one_for_trouble():
         assert len(lines) == 2
         assert lines[0].startswith("4/10 runs, ")
         assert lines[0].endswith("MLP regression R=2 E=32 Modular step 40/100 loss 0.25")
-        display.update(Published(0, a.cohort_id, 2, 1))
+        display.update(Published(0, a.cohort_id, 2, 1, "the loss became NaN at step 7"))
         display.update(Started(0, b.cohort_id))
         display.update(CohortFailed(0, b.cohort_id, "ValueError: no luck"))
         display.stopping()
         display.stopping()
     assert lines[2:] == [
-        f"cohort {a.cohort_id}: 1 run failed",
-        f"cohort {b.cohort_id} failed: ValueError: no luck",
+        f"cohort {a.cohort_id} (MLP regression R=2 E=32 Modular): 1 of 3 runs failed: the loss became NaN at step 7",
+        f"cohort {b.cohort_id} ({describe_cell(b.runs[0])}) failed: ValueError: no luck",
         "stopping at the next chunk; Ctrl-C again leaves at once",
         "7/10 runs, 1 failed, took 11 s",
     ]

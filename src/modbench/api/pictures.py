@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from modbench.analysis.summary import planned_runs
-from modbench.core.errors import RequestError
+from modbench.core.errors import RequestError, unknown
 from modbench.figures import FIGURES, FigureCard, FigureData
-from modbench.figures.interactive import CHARTS, ChartCard, Explorable
+from modbench.figures.explorable import Explorable
+from modbench.figures.interactive import CHARTS, ChartCard
 from modbench.figures.saving import numbers_of
 from modbench.store.table import Tables
 
@@ -21,9 +22,15 @@ Part = Callable[[dict[str, Any]], Tables]
 class _Named:
     """Things by name, as attributes that tab completion finds."""
 
-    def __init__(self, named: dict[str, Any], of: str) -> None:
+    def __init__(self, named: dict[str, Any], of: str, what: str) -> None:
         self.__dict__.update(named)
-        self._of = of
+        self._of, self._what = of, what
+
+    def __getattr__(self, name: str) -> Any:
+        # What is looked for on any object, such as by a notebook, is no misspelling.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(str(unknown(self._what, name, (found for found, _ in self._titles()))))
 
     def _titles(self) -> Iterable[tuple[str, str]]:
         return ((name, card.title) for name, card in vars(self).items() if not name.startswith("_"))
@@ -100,7 +107,7 @@ class Plots(_Named):
 
     def __init__(self, checkpoint: str, folder: str, part: Part) -> None:
         plots = {name: Plot(card, checkpoint, folder, part) for name, card in FIGURES.items()}
-        super().__init__(plots, "Matplotlib figures")
+        super().__init__(plots, "Matplotlib figures", "figure")
 
     if TYPE_CHECKING:
 
@@ -112,7 +119,7 @@ class Charts(_Named):
 
     def __init__(self, checkpoint: str, folder: str, part: Part) -> None:
         charts = {name: Chart(card, checkpoint, folder, part) for name, card in CHARTS.items()}
-        super().__init__(charts, "Altair charts")
+        super().__init__(charts, "Altair charts", "chart")
 
     if TYPE_CHECKING:
 

@@ -23,7 +23,7 @@ from modbench.store.table import Tables
 from modbench.store.table import load as load_tables
 from modbench.sweep.run import Outcome
 
-_PARTS = ("curves", "performance", "activations", "missing")
+_PARTS = ("curves", "snapshots", "performance", "activations", "missing")
 _REASONS = [
     "run_id",
     "setting",
@@ -109,6 +109,15 @@ class Results:
     def matrices(self) -> pd.DataFrame:
         """A row per run of a modular model; `matrix` holds its activation matrix (R x M), p(module | rule)."""
         return self._at_checkpoint(self.tables.activations)
+
+    @cached_property
+    def snapshots(self) -> pd.DataFrame:
+        """A row per activation matrix that was kept along training: `step`, `matrix` as in `matrices`, and the run.
+
+        They are kept of the first runs of every cohort, whatever their outcome; metrics along training, which are
+        columns of `curves`, of all.
+        """
+        return self.tables.snapshots.copy()
 
     @cached_property
     def failed(self) -> pd.DataFrame:

@@ -9,9 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from modbench.cli.console import output
+from modbench.cli.reading import load_planned, unfinished_line
 from modbench.cli.status import store_notes
-from modbench.core.errors import RequestError
-from modbench.store.table import load
 
 if TYPE_CHECKING:
     from modbench.report.verdicts import ShownClaim
@@ -29,9 +28,7 @@ def show_claims(folder: Path, checkpoint: str) -> None:
     Raises:
         RequestError: the folder is no store, or the checkpoint is unknown.
     """
-    tables = load(folder)
-    if tables.runs.empty and tables.missing.empty:
-        raise RequestError(f"store {folder} must have runs or plans, got none")
+    tables = load_planned(folder)
     from modbench.report.verdicts import short_training, shown_claims
 
     claims = shown_claims(tables, shlex.quote(str(folder)), checkpoint)
@@ -54,6 +51,8 @@ def show_claims(folder: Path, checkpoint: str) -> None:
             console.print(f"  {command}", soft_wrap=True)
     for note in store_notes(tables):
         console.print(note)
+    if line := unfinished_line(tables):
+        console.print(line)
 
 
 def _table(claims: "list[ShownClaim]", checkpoint: str) -> Table:

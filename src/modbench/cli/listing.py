@@ -76,7 +76,7 @@ def _metrics() -> list[Table]:
     rows = {}
     for name, card in QUANTITIES.items():
         unit = f" in {card.unit}" if card.unit else ""
-        high = "" if card.high is None else f" to {card.high:g}"
+        high = "" if card.high is None else f" to {card.top or f'{card.high:g}'}"
         rows[name] = f"{card.meaning} From {card.low:g}{high}{unit}; lower is better."
     return [_table("reported quantities", rows)]
 

@@ -26,6 +26,8 @@ def draw_figures(
 ) -> None:
     """Draws figures into the store's folder `figures` and says which; and what is missing from them.
 
+    Where no run has finished it says so instead.
+
     Args:
         folder: of the store.
         only: names of figures; None is all that the store can show.
@@ -34,11 +36,17 @@ def draw_figures(
         style: for print, such as `"neurips"`, into a folder of its own inside `figures`; None is the screen.
 
     Raises:
-        RequestError: the folder is no store or has no results, a name is unknown, or one of `only` is a figure that
-            the store cannot show.
+        RequestError: the folder is no store or an empty one, a name is unknown, or one of `only` is a figure that the
+            store cannot show.
         MachineError: the files cannot be written.
     """
-    tables = _load_results(folder, snapshots=False)
+    tables = load_planned(folder, snapshots=False)
+    console = output()
+    for note in store_notes(tables):
+        console.print(note)
+    if not only and (line := unfinished_line(tables)):
+        console.print(line)
+        return
     from modbench.figures import DEFAULT_FORMATS, save_figures
 
     place = str(folder)
@@ -47,9 +55,6 @@ def draw_figures(
     saved = save_figures(
         tables, target, only or None, formats or usual, checkpoint, place, style, processes=usable_cores()
     )
-    console = output()
-    for note in store_notes(tables):
-        console.print(note)
     for path in saved.paths:
         console.print(str(path), soft_wrap=True)
     for name, need in saved.left_out.items():
@@ -72,11 +77,11 @@ def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> No
         checkpoint: `"last"` or `"best"`: which the page is about.
 
     Raises:
-        RequestError: the folder is no store or has no results, the page cannot be put there, or the checkpoint is
+        RequestError: the folder is no store or an empty one, the page cannot be put there, or the checkpoint is
             unknown.
         MachineError: the page cannot be written.
     """
-    tables = _load_results(folder)
+    tables = load_planned(folder)
     path = path or folder / ("report.html" if checkpoint == "last" else f"report-{checkpoint}.html")
     if path.is_dir():
         raise RequestError(f"output must be a file, got the folder {path}")
@@ -86,15 +91,33 @@ def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> No
     console = output()
     for note in store_notes(tables):
         console.print(note)
+    if line := unfinished_line(tables):
+        console.print(line)
     console.print(f"report in {path}", soft_wrap=True)
 
 
-def _load_results(folder: Path, snapshots: bool = True) -> Tables:
+def load_planned(folder: Path, snapshots: bool = True) -> Tables:
+    """A store's tables, of runs that may all be missing yet.
+
+    Args:
+        folder: of the store.
+        snapshots: whether matrices along training are wanted.
+
+    Raises:
+        RequestError: the folder is no store, or one without runs and plans.
+    """
     tables = load(folder, snapshots)
-    if not len(tables.runs):
-        waiting = plural(len(tables.missing), "run")
-        raise RequestError(f"store {folder} must have results, got none; {waiting} planned")
+    if tables.runs.empty and tables.missing.empty:
+        raise RequestError(f"store {folder} must have runs or plans, got none")
     return tables
+
+
+def unfinished_line(tables: Tables) -> Text | None:
+    """Says that no run of a store has finished, where none has."""
+    if (tables.runs["status"] == "done").any():
+        return None
+    failed, missing = tables.runs["run_id"].nunique(), len(tables.missing)
+    return Text(f"no run has finished yet: {failed:,} failed, {missing:,} missing", "yellow")
 
 
 def _provenance(folder: Path) -> dict[str, str]:

@@ -1,9 +1,11 @@
 """Results in a terminal: a short table of means by model, and the runs that failed."""
 
 from collections.abc import Collection
+from itertools import chain
 
 import pandas as pd
 from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -61,33 +63,41 @@ def summarise(tables: Tables, by_rules: bool) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*by, *STATES, *SHOWN])
 
 
-def results_table(tables: Tables) -> Table:
-    """The means by model as a table for a terminal."""
+def results_table(tables: Tables) -> RenderableType:
+    """The means by model as a table for a terminal: settings are headings, which leaves 80 columns to the numbers."""
     means = summarise(tables, by_rules=True)
     if len(means) > FEW_ROWS:
         means = summarise(tables, by_rules=False)
     by_rules = "num_rules" in means
-    title = f'Mean over runs at the "{CHECKPOINT}" checkpoint; lower is better'
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("task")
-    if by_rules:
-        table.add_column("R", justify="right")
-    table.add_column("model", no_wrap=True)
-    table.add_column("runs", justify="right", no_wrap=True)
-    for heading in SHOWN.values():
-        table.add_column(heading, justify="right", no_wrap=True)
+    heads = [*(["R"] if by_rules else []), "model", "runs", *SHOWN.values()]
+    of_settings: dict[str, list[list[str]]] = {}
     previous = None
     for row in means.to_dict("records"):
-        setting = (row_setting(row), str(row["num_rules"])) if by_rules else (row_setting(row),)
-        if previous not in (None, setting):
-            table.add_section()
         planned = sum(row[state] for state in STATES)
         runs = f"{row['done']:,}" if row["done"] == planned else f"{row['done']:,} of {planned:,}"
-        cells = setting if setting != previous else [""] * len(setting)
         values = (_number(row[name], name, row["kind"]) for name in SHOWN)
-        table.add_row(*cells, MODEL_TITLES.get(row["model"], row["model"]), runs, *values)
-        previous = setting
-    return table
+        cells = [MODEL_TITLES.get(row["model"], row["model"]), runs, *values]
+        place = (row_setting(row), row.get("num_rules"))
+        if by_rules:
+            cells.insert(0, "" if place == previous else str(row["num_rules"]))
+        of_settings.setdefault(place[0], []).append(cells)
+        previous = place
+    # As wide everywhere as one table of all would be, whose heads stand on the first alone.
+    columns = zip(heads, *chain.from_iterable(of_settings.values()), strict=True)
+    widths = [max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
+    parts: list[RenderableType] = [f'Mean over runs at the "{CHECKPOINT}" checkpoint; lower is better']
+    for setting, rows in of_settings.items():
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=len(parts) == 1)
+        for head, width in zip(heads, widths, strict=True):
+            table.add_column(
+                head, justify="left" if head == "model" else "right", no_wrap=True, min_width=width
+            )
+        for cells in rows:
+            if by_rules and cells[0] and table.row_count:
+                table.add_section()
+            table.add_row(*cells)
+        parts += [Text(setting, style="bold"), table]
+    return Group(*parts)
 
 
 def row_setting(row: dict) -> str:

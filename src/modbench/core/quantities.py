@@ -14,9 +14,10 @@ class Quantity(NamedTuple):
         title: heading for people.
         unit: unit, empty for a pure number. For `error_*`: `"L1"` in regression, `"%"` in classification.
         low: smallest possible value.
-        high: largest possible value, or None where there is no bound.
+        high: no value is larger, or None where there is no bound.
         routed: whether it exists only for models that have a router.
-        meaning: one sentence.
+        meaning: what it is, for people.
+        top: the largest possible value as a formula, where that depends on M and is below `high`.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Quantity(NamedTuple):
     high: float | None
     routed: bool
     meaning: str
+    top: str = ""
 
 
 _CARDS = (
@@ -72,7 +74,7 @@ _CARDS = (
         0.0,
         1.0,
         True,
-        "How far modules fall below an equal share of the work, summed: 0 all used, 1 one does all.",
+        "The work that under-used modules lack, of the most that can be lacking: 0 all work equally, 1 one does all.",
     ),
     Quantity(
         "collapse_worst",
@@ -81,7 +83,7 @@ _CARDS = (
         0.0,
         1.0,
         True,
-        "How far the least used module falls below an equal share: 0 equal, 1 unused.",
+        "How far the least used module is below an equal share of the work: 0 all work equally, 1 it is never used.",
     ),
     Quantity(
         "alignment",
@@ -90,7 +92,9 @@ _CARDS = (
         0.0,
         1.0,
         True,
-        "Distance of p(module | rule) to the nearest one-to-one assignment: 0 perfectly specialised.",
+        "The share of routing that goes elsewhere when each rule is given a module of its own, as well as can be: "
+        "0 each rule has its own module.",
+        top="1 - 1/M",
     ),
     Quantity(
         "adaptation",
@@ -99,7 +103,7 @@ _CARDS = (
         0.0,
         1.0,
         True,
-        "How badly module use follows the rule distribution when that changes.",
+        "How far the shares of modules are from those of rules when some rules become more frequent: 0 they follow.",
     ),
     Quantity(
         "inverse_mutual_information",
@@ -108,7 +112,7 @@ _CARDS = (
         0.0,
         1.0,
         True,
-        "1 - I(rule; module) / log R: 0 the module tells the rule, 1 it tells nothing.",
+        "How much of the rule stays unknown to someone who sees which module is used: 0 nothing, 1 all of it.",
     ),
 )
 QUANTITIES: dict[str, Quantity] = {card.name: card for card in _CARDS}

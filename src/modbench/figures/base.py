@@ -73,7 +73,9 @@ class FigureData:
 
     @property
     def empty(self) -> bool:
-        """Whether no finished run has given a number."""
+        """Whether no finished run has given a number; failed ones may have, as shares that no run reaches."""
+        if not self.counts["num_runs"].any():
+            return True
         of_models = self.frame["model"] != RANDOM
         return bool(self.frame.loc[of_models, self.value].isna().all())
 
@@ -110,7 +112,9 @@ class FigureData:
     def interval_words(self) -> str:
         """What the intervals are, in words."""
         done = self.counts[self.counts["num_runs"] > 0]
-        tasks, seeds = ({int(n) for n in done[name]} or {0} for name in ("num_task_seeds", "num_seeds"))
+        if done.empty:
+            return "no intervals: no run has finished"
+        tasks, seeds = ({int(n) for n in done[name]} for name in ("num_task_seeds", "num_seeds"))
         if max(tasks) < 2 and max(seeds) < 2:
             return "no intervals: a single task seed and seed"
         sample = (
@@ -145,6 +149,12 @@ class Draw(Protocol):
 def part_of(tables: Tables, keep: Callable[[pd.DataFrame], pd.Series]) -> Tables:
     """The runs for which something holds, whether they are finished or missing."""
     return replace(tables, runs=tables.runs[keep(tables.runs)], missing=tables.missing[keep(tables.missing)])
+
+
+def slug(setting: str) -> str:
+    """A setting in the name of a file or a label: `"mlp-regression"`."""
+    kept = "".join(c if c.isalnum() or c == "." else " " for c in setting)
+    return "-".join(kept.lower().split())
 
 
 def with_random(summary: pd.DataFrame, random: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.dots import draw_dots, percent_axis
 from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import lacks_modules, not_recorded
-from modbench.figures.style import look, model_styles
+from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "What becomes of routing"
@@ -19,6 +19,11 @@ TITLES = {
     "recovers": "Recovers from it",
     "ends_collapsed": "Ends collapsed",
 }
+NONE_LEFT = {
+    "keeps": "no run specialised,\nso none could stay so",
+    "recovers": "no run collapsed,\nso none could recover",
+}
+"""Why there is no share, by fate."""
 
 
 def prepare_fates(tables: Tables) -> FigureData:
@@ -54,9 +59,11 @@ def draw_fates(data: FigureData, *, compact: bool = False) -> Figure:
         size = (margins.left + margins.right + 1.9, 0.8 + 0.36 * len(labels))
         figure, grid = frame(len(shown), 2 if margins.left > 1.5 else 3, size, margins, heading)
         for axes, fate in zip(grid, shown, strict=True):
-            draw_dots(
-                axes, numbers.assign(setting=places)[numbers["fate"] == fate], "share", labels, styles, models
-            )
+            of_fate = numbers.assign(setting=places)[numbers["fate"] == fate]
+            draw_dots(axes, of_fate, "share", labels, styles, models)
+            if of_fate["share"].isna().all():
+                middle = {"ha": "center", "va": "center", "transform": axes.transAxes}
+                axes.text(0.5, 0.5, NONE_LEFT[fate], color=COLOURS["muted"], **middle)
             percent_axis(axes, "% of runs")
             axes.set_title(TITLES[fate])
     return figure

@@ -48,7 +48,13 @@ class Heading(NamedTuple):
 
 
 def frame(
-    count: int, columns: int, panel: tuple[float, float], margins: Margins, heading: Heading | None
+    count: int,
+    columns: int,
+    panel: tuple[float, float],
+    margins: Margins,
+    heading: Heading | None,
+    *,
+    together: bool = False,
 ) -> tuple[Figure, list[Axes]]:
     """A figure of equal panels, with room above for title and legend, and below for the footer.
 
@@ -61,6 +67,7 @@ def frame(
         panel: width and height of one with its margins, inches.
         margins: of each panel.
         heading: what surrounds the panels, if anything.
+        together: whether a row is one row on paper too, however narrow its panels are there.
 
     Returns:
         The figure, and its axes, row by row.
@@ -68,12 +75,14 @@ def frame(
     title, footer, legend = heading or Heading("", "")
     if paper := present_paper():
         title, footer = "", ""
-        # As many side by side as share a row evenly, each with an inch or more between its labels.
-        fitting = [
-            n for n in range(2, paper.columns + 1) if paper.width / n - margins.left - margins.right >= 1
-        ]
-        even = [n for n in fitting if columns % n == 0] or fitting[-1:] if columns > 1 else []
-        columns = min(max([1, *even]), count)
+        if not together:
+            # As many side by side as share a row evenly, each with an inch or more between its labels.
+            fitting = [
+                n for n in range(2, paper.columns + 1) if paper.width / n - margins.left - margins.right >= 1
+            ]
+            even = [n for n in fitting if columns % n == 0] or fitting[-1:] if columns > 1 else []
+            columns = max([1, *even])
+        columns = min(columns, count)
         panel = (paper.width / columns, panel[1] * (0.85 if columns > 1 else 1))
     columns = min(columns, count)
     width = max(columns * panel[0], 0.2 + 0.105 * len(title))
@@ -137,7 +146,7 @@ def handles(
 
 def label_room(labels: Sequence[str]) -> float:
     """Width that labels beside an axis take, inches."""
-    return 0.22 + 0.06 * max(len(label) for label in labels)
+    return 0.22 + 0.06 * max(len(line) for label in labels for line in label.split("\n"))
 
 
 def nothing(heading: Heading | None) -> Figure:

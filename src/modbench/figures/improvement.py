@@ -66,8 +66,8 @@ def draw_improvement(data: FigureData, *, compact: bool = False) -> Figure:
     panels = [(baseline, quantity) for baseline in baselines for quantity in quantities]
     with look():
         heading = Heading(data.titled(TITLE), data.footer(), handles(styles, data.present("model")))
-        margins = Margins(left=label_room(settings), right=0.2)
-        size = (margins.left + margins.right + 2.6, 0.8 + 0.44 * len(settings))
+        margins = Margins(left=label_room(settings), right=0.2, top=0.48)
+        size = (margins.left + margins.right + 2.6, 0.98 + 0.44 * len(settings))
         figure, grid = frame(len(panels), len(quantities), size, margins, None if compact else heading)
         for axes, (baseline, quantity) in zip(grid, panels, strict=True):
             shown = data.frame[(data.frame["baseline"] == baseline) & (data.frame["quantity"] == quantity)]
@@ -75,7 +75,7 @@ def draw_improvement(data: FigureData, *, compact: bool = False) -> Figure:
             axes.axvline(0.5, color=COLOURS["muted"], linewidth=0.8)
             draw_dots(axes, shown, "probability", settings, styles, models)
             percent_axis(axes, "% of runs with the lower error")
-            axes.set_title(f"Against {model_title(baseline)}, {ERRORS[quantity]}")
+            axes.set_title(f"Against {model_title(baseline)},\n{ERRORS[quantity]}")
     return figure
 
 

@@ -4,10 +4,8 @@ Each holds the numbers of one figure (or of single runs) and nothing else, so it
 any Altair chart. No parameter and no field may be named `E`, which Vega reads as Euler's number.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -17,22 +15,30 @@ from matplotlib.colors import to_hex
 from modbench.analysis import model_title, models_in_order, settings_in_order, with_settings
 from modbench.analysis.summary import planned_runs
 from modbench.core.errors import RequestError
-from modbench.core.quantities import METRICS, QUANTITIES, error_unit
+from modbench.core.quantities import QUANTITIES, error_unit
 from modbench.figures.activation import best_order
-from modbench.figures.base import RANDOM
-from modbench.figures.curves import prepare_curves
 from modbench.figures.error import prepare_error
+from modbench.figures.explorable import (
+    TOOLTIP,
+    WIDTH,
+    Explorable,
+    at_most,
+    faceted,
+    first_number,
+    layered,
+    shared,
+    told,
+    values,
+)
+from modbench.figures.explorable_courses import curves_chart, specialisation_chart, times_chart
 from modbench.figures.metrics import prepare_metrics
-from modbench.figures.style import COLOURS, HEAT, model_styles
+from modbench.figures.style import HEAT
 from modbench.store.table import Tables
 
 MOST_RUNS = 5000
 """Runs of which each is a point; more make a page slow."""
 MOST_MATRICES = 300
 """Runs whose matrices one chart may hold."""
-WIDTH, HEIGHT = 260, 200
-Explorable = alt.Chart | alt.FacetChart
-TOOLTIP = ["model:N", "place:N", alt.Tooltip("mean:Q", format=".4g"), "interval:N", "runs:Q"]
 
 
 @dataclass(frozen=True)
@@ -64,49 +70,31 @@ def metrics_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
     return _points(data.frame, data.settings, data.models, 3)
 
 
-def curves_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
-    """Mean error during training, with bands for intervals, a panel per number of rules."""
-    del checkpoint  # training has none
-    data = prepare_curves(tables)
-    frame = data.frame.assign(panel=data.frame["num_rules"].astype(str) + " rules", at=data.frame["step"])
-    source, colour, shown, chosen = _parts(_told(frame, "step {}"), data.settings, data.models)
-    x = alt.X("at:Q", title="training steps", axis=alt.Axis(format="~s", tickCount=5))
-    base = alt.Chart().encode(x=x, color=colour, opacity=alt.condition(shown, alt.value(1), alt.value(0.12)))
-    y = alt.Y("mean:Q", title="error", scale=alt.Scale(zero=False))
-    band = base.mark_area(fillOpacity=0.15, strokeOpacity=0).encode(
-        y=alt.Y("low:Q", title="error"), y2="high:Q"
-    )
-    marks = base.mark_point(size=60, filled=True, fillOpacity=0).encode(y=y, tooltip=TOOLTIP)
-    layers = _layers(band, base.mark_line().encode(y=y), marks, data=source)
-    return _faceted(layers, shown, chosen, sorted(frame["panel"].unique(), key=_first_number), 3)
-
-
 def runs_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
     """Every run as a point: how a quantity is distributed over task seeds and seeds, a panel per number of rules."""
     runs = planned_runs(tables, checkpoint)
     runs = runs[runs["state"] == "done"]
-    _at_most(len(runs), MOST_RUNS, "runs")
+    at_most(len(runs), MOST_RUNS, "runs")
     names = [name for name in QUANTITIES if not name.startswith("loss")]
-    facts = ["setting", "num_rules", "model", "encoder_width", "task_seed", "seed", "run_id"]
+    facts = ["setting", "kind", "num_rules", "model", "encoder_width", "task_seed", "seed", "run_id"]
     frame = runs[[*facts, *names]].melt(facts, names, "quantity", "mean").dropna(subset="mean")
     frame = frame.rename(columns={"encoder_width": "width"})
+    titles = {name: _with_unit(name, frame) for name in names}
     panel = frame["num_rules"].astype(str) + " rules"
-    frame = frame.assign(
-        panel=panel, quantity=frame["quantity"].map(lambda name: QUANTITIES[str(name)].title)
-    )
+    frame = frame.assign(panel=panel, quantity=frame["quantity"].map(titles))
     # Runs stand beside each other by their seeds, so that none hides another.
     frame["beside"] = frame.groupby(["setting", "num_rules", "model", "quantity"]).cumcount() % 7
-    source, colour, shown, chosen = _parts(frame, settings_in_order(runs), models_in_order(runs["model"]))
+    source, colour, shown, chosen = shared(frame, settings_in_order(runs), models_in_order(runs["model"]))
     quantity = alt.param(
-        name="quantity", value=QUANTITIES["error_id"].title,
+        name="quantity", value=titles["error_id"],
         bind=alt.binding_select(options=list(frame["quantity"].unique()), name="quantity "),
     )  # fmt: skip
-    titles = [model_title(model) for model in models_in_order(runs["model"])]
-    layers = _layers(
+    models = [model_title(model) for model in models_in_order(runs["model"])]
+    layers = layered(
         alt.Chart()
         .mark_circle(size=45)
         .encode(
-            x=alt.X("model:N", title=None, sort=titles, axis=alt.Axis(labels=False, ticks=False)),
+            x=alt.X("model:N", title=None, sort=models, axis=alt.Axis(labels=False, ticks=False)),
             xOffset=alt.XOffset("beside:Q", scale=alt.Scale(domain=[-1, 7])),
             y=alt.Y("mean:Q", title=None, scale=alt.Scale(zero=False)),
             color=colour,
@@ -116,8 +104,10 @@ def runs_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
         .transform_filter("datum.quantity == quantity"),
         data=source,
     )
-    panels = sorted(frame["panel"].unique(), key=_first_number)
-    return _faceted(layers, shown, [*chosen, quantity], panels, 3, width=150)
+    panels = sorted(frame["panel"].unique(), key=first_number)
+    # The axis is of what is chosen, which only a headline can say.
+    title = alt.TitleParams(text=alt.ExprRef(expr="quantity"), anchor="start")
+    return faceted(layers, shown, [*chosen, quantity], panels, 3, width=150).properties(title=title)
 
 
 def matrices_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
@@ -126,7 +116,7 @@ def matrices_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
     found = tables.activations[
         (tables.activations["checkpoint"] == checkpoint) & (tables.activations["status"] == "done")
     ]
-    _at_most(len(found), MOST_MATRICES, "runs with activation matrices")
+    at_most(len(found), MOST_MATRICES, "runs with activation matrices")
     if found.empty:
         raise RequestError("a finished run of a modular model is needed, got none")
     order = {model: place for place, model in enumerate(models_in_order(found["model"]))}
@@ -152,7 +142,7 @@ def matrices_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
     run = alt.param(name="run", value=labels[0], bind=alt.binding_select(options=labels, name="run "))
     colours = [to_hex(HEAT(level)) for level in np.linspace(0, 1, 9)]
     return (
-        alt.Chart(_source(pd.concat(parts)))
+        alt.Chart(values(pd.concat(parts)))
         .mark_rect()
         .encode(
             x=alt.X("position:O", title="module", axis=alt.Axis(labels=False, ticks=False)),
@@ -185,6 +175,19 @@ CHARTS: dict[str, ChartCard] = {
     "curves": ChartCard(
         "Learning curves", "Error on fresh data during training; bands are intervals.", curves_chart, "curves"
     ),
+    "specialisation": ChartCard(
+        "Collapse and specialisation over training",
+        "The metrics at every evaluation during training, at the number of rules that is chosen; bands are intervals, "
+        "the dotted line is Random.",
+        specialisation_chart,
+        "specialisation",
+    ),
+    "times": ChartCard(
+        "Steps to a given error and a given alignment",
+        "The step at which half of the runs have got there; at the top, where fewer ever did.",
+        times_chart,
+        "times",
+    ),
     "runs": ChartCard(
         "Every run",
         "How a quantity, which can be chosen, is distributed over runs; hover for task seed, seed and run id.",
@@ -201,9 +204,9 @@ CHARTS: dict[str, ChartCard] = {
 
 
 def _points(frame: pd.DataFrame, settings: Sequence[str], models: Sequence[str], columns: int) -> Explorable:
-    titles = {name: QUANTITIES[name].title for name in frame["quantity"].unique()}
+    titles = {name: _with_unit(name, frame) for name in frame["quantity"].unique()}
     frame = frame.assign(panel=frame["quantity"].map(titles), at=frame["num_rules"])
-    source, colour, shown, chosen = _parts(_told(frame, "{} rules"), settings, models)
+    source, colour, shown, chosen = shared(told(frame, "{} rules"), settings, models)
     base = alt.Chart().encode(
         x=alt.X("at:O", title="rules", axis=alt.Axis(labelAngle=0)),
         xOffset=alt.XOffset("model:N", sort=None),
@@ -213,80 +216,14 @@ def _points(frame: pd.DataFrame, settings: Sequence[str], models: Sequence[str],
     y = alt.Y("mean:Q", title=None, scale=alt.Scale(zero=True))
     rule = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
     point = base.mark_point(filled=True, size=60).encode(y=y, tooltip=TOOLTIP)
-    layers = _layers(rule, point, data=source)
-    return _faceted(layers, shown, chosen, list(titles.values()), columns)
+    layers = layered(rule, point, data=source)
+    return faceted(layers, shown, chosen, list(titles.values()), columns)
 
 
-def _faceted(
-    layers: alt.LayerChart,
-    shown: alt.Parameter,
-    chosen: Sequence[alt.Parameter],
-    panels: Sequence[str],
-    columns: int,
-    width: int = WIDTH,
-) -> Explorable:
-    """Panels side by side, each with a y axis of its own, and the controls."""
-    layers = layers.properties(width=width, height=HEIGHT)
-    if any(param.name == "setting" for param in chosen):
-        layers = layers.transform_filter("datum.setting == setting")
-    facet = alt.Facet("panel:N", title=None, sort=list(panels))
-    return (
-        layers.add_params(shown, *chosen).facet(facet=facet, columns=columns).resolve_scale(y="independent")
-    )
-
-
-def _parts(
-    frame: pd.DataFrame, settings: Sequence[str], models: Sequence[str]
-) -> tuple[alt.Data, alt.Color, alt.Parameter, list[alt.Parameter]]:
-    """The numbers, the colours of the models, what a click on the legend shows, and the choice of a setting."""
-    styles = model_styles(models)
-    looks = {model_title(model): styles[model].hex for model in models}
-    if (frame["model"] == RANDOM).any():
-        looks["Random"] = COLOURS["ink"]
-    titles = frame["model"].map(lambda model: "Random" if model == RANDOM else model_title(str(model)))
-    scale = alt.Scale(domain=list(looks), range=list(looks.values()))
-    colour = alt.Color("model:N", title=None, scale=scale, legend=alt.Legend(orient="top"))
-    shown = alt.selection_point(name="shown", fields=["model"], bind="legend")
-    present = [setting for setting in settings if setting in set(frame["setting"])]
-    select = alt.binding_select(options=present, name="setting ")
-    chosen = [alt.param(name="setting", value=present[0], bind=select)] if len(present) > 1 else []
-    return _source(frame.assign(model=titles)), colour, shown, chosen
-
-
-def _told(frame: pd.DataFrame, place: str) -> pd.DataFrame:
-    """What a tooltip says, in words."""
-    kinds = frame["kind"] if "kind" in frame else pd.Series("", index=frame.index)
-    names = frame["quantity"] if "quantity" in frame else pd.Series("error", index=frame.index)
-    units = [
-        "" if name in METRICS or not kind else f" {error_unit(kind)}"
-        for name, kind in zip(names, kinds, strict=True)
-    ]
-    bounds = zip(frame["low"].astype(float), frame["high"].astype(float), units, strict=True)
-    interval = [
-        f"{low:.4g} to {high:.4g}{unit}" if np.isfinite([low, high]).all() else "none"
-        for low, high, unit in bounds
-    ]
-    kept = [name for name in ("setting", "panel", "model", "mean", "low", "high") if name in frame]
-    words = {"place": frame["at"].map(place.format), "interval": interval, "runs": frame["num_runs"]}
-    return frame[[*kept, "at"]].assign(**words)
-
-
-def _layers(*charts: alt.Chart, data: alt.Data) -> alt.LayerChart:
-    """Charts on top of each other, of the same numbers."""
-    return alt.LayerChart(layer=list(charts), data=data)
-
-
-def _source(frame: pd.DataFrame) -> alt.Data:
-    """A table as plain values, null where there is none."""
-    return alt.Data(values=json.loads(frame.to_json(orient="records", double_precision=15)))
-
-
-def _at_most(count: int, most: int, what: str) -> None:
-    if count > most:
-        raise RequestError(
-            f"at most {most:,} {what} can be explored at once, got {count:,}: choose some by column"
-        )
-
-
-def _first_number(panel: Any) -> int:
-    return int(str(panel).split(" ", 1)[0])
+def _with_unit(quantity: str, frame: pd.DataFrame) -> str:
+    """A quantity's title, and the unit that it has in the kinds of some rows."""
+    card = QUANTITIES[quantity]
+    if not card.unit:
+        return card.title
+    units = dict.fromkeys(error_unit(str(kind)) for kind in frame["kind"].unique())
+    return f"{card.title} ({' or '.join(units)})"

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from modbench.analysis import model_title, random_baselines, summarise, with_settings
-from modbench.analysis.summary import groups
-from modbench.core.quantities import METRICS, QUANTITIES, error_unit
-from modbench.figures.base import RANDOM, with_random
+from modbench.analysis.best import RULE, best_models
+from modbench.analysis.summary import groups, planned_runs
+from modbench.core.quantities import METRICS, error_unit
+from modbench.figures.base import RANDOM, slug, with_random
+from modbench.figures.digits import told
 from modbench.store.table import Tables
 
-SHOWN = ("error_id", "error_ood", "collapse_worst", "alignment", "adaptation", "inverse_mutual_information")
 HEADS = {
     "error_id": "Error, ID",
     "error_ood": "Error, OoD",
@@ -20,14 +21,14 @@ HEADS = {
     "adaptation": "Adaptation",
     "inverse_mutual_information": "Inverse MI",
 }
-GIVEN = ("gt-modular", RANDOM)
-"""Rows that are no candidates for the best value: their routing is given."""
+SHOWN = tuple(HEADS)
+NO_INTERVALS = "no intervals: a single task seed and seed"
 _SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "·": r"$\cdot$"}
 _SPECIAL |= {letter: "\\" + letter for letter in "&%$#_{}"}
 
 
 def latex_tables(tables: Tables, checkpoint: str = "last") -> dict[str, tuple[str, pd.DataFrame]]:
-    r"""A table for each setting: a row per number of rules and model, means with intervals, the lowest in bold.
+    r"""A table for each setting: a row per number of rules and model, means with intervals, the best in bold.
 
     Args:
         tables: as loaded.
@@ -41,8 +42,9 @@ def latex_tables(tables: Tables, checkpoint: str = "last") -> dict[str, tuple[st
     by = ("setting", "kind", "num_rules", "model")
     random = random_baselines(tables)
     summary = with_random(summarise(tables, SHOWN, by, checkpoint), random[random["quantity"].isin(SHOWN)])
+    best = best_models(planned_runs(tables, checkpoint), SHOWN, ("setting", "num_rules"))
     return {
-        key["setting"]: (_table(key["setting"], key["kind"], part, checkpoint), part)
+        key["setting"]: (_table(key["setting"], key["kind"], part, best, checkpoint), part)
         for key, part in groups(summary, ["setting", "kind"])
     }
 
@@ -52,38 +54,37 @@ def escaped(text: str) -> str:
     return "".join(_SPECIAL.get(letter, letter) for letter in text)
 
 
-def _table(setting: str, kind: str, part: pd.DataFrame, checkpoint: str) -> str:
+def _table(setting: str, kind: str, part: pd.DataFrame, best: set[tuple], checkpoint: str) -> str:
     powers = {name: _power(part, name, kind) for name in SHOWN}
-    heads = [_head(name, kind, powers[name]) for name in SHOWN]
+    units = ["" if name in METRICS else _unit(kind, powers[name]) for name in SHOWN]
     body = []
     for key, of_rules in groups(part.sort_values("num_rules", kind="stable"), ["num_rules"]):
-        lowest = {name: _lowest(of_rules, name, kind, powers[name]) for name in SHOWN}
         lines = []
         for named, rows in groups(of_rules, ["model"]):
             model = named["model"]
             cells = []
             for name in SHOWN:
                 row = rows[rows["quantity"] == name]
-                best = None if model in GIVEN else lowest[name]
-                cells.append(_cell(row.iloc[0], kind, best, powers[name]) if len(row) else "--")
+                marked = (setting, key["num_rules"], model, name) in best
+                cells.append(_cell(row.iloc[0], powers[name], marked) if len(row) else "--")
             title = "Random" if model == RANDOM else escaped(model_title(model))
             lines.append(" & ".join([str(key["num_rules"]) if not lines else "", title, *cells]) + r" \\")
         body.append("\n".join(lines))
-    seeds = (
-        "; brackets hold 95\\,\\% intervals"
-        if part["low"].notna().any()
-        else "; no intervals: a single task seed and seed"
+    seeds = "brackets hold 95 % intervals" if part["low"].notna().any() else NO_INTERVALS
+    caption = (
+        f"{setting}, ``{checkpoint}'' checkpoint: means over capacities, task seeds and seeds; {seeds}. "
+        f"Lower is better. {RULE}."
     )
     return "\n".join([
         "% needs \\usepackage{booktabs}",
         r"\begin{table}",
-        r"\centering\scriptsize\setlength{\tabcolsep}{2pt}",
-        rf"\caption{{{escaped(setting)}, ``{checkpoint}'' checkpoint: means over capacities, task seeds and "
-        rf"seeds{seeds}. "
-        r"Lower is better; bold is the lowest among the models that find their routing themselves.}",
+        r"\centering\scriptsize\setlength{\tabcolsep}{1.5pt}",
+        r"\caption{" + escaped(caption).replace(r" \%", r"\,\%") + "}",
+        rf"\label{{tab:{slug(setting)}-{checkpoint}}}",
         r"\begin{tabular}{@{}rl" + "l" * len(SHOWN) + "@{}}",
         r"\toprule",
-        " & ".join(["$R$", "Model", *heads]) + r" \\",
+        " & ".join(["$R$", "Model", *HEADS.values()]) + r" \\",
+        " & ".join(["", "", *units]) + r" \\",
         r"\midrule",
         "\n\\midrule\n".join(body),
         r"\bottomrule",
@@ -102,35 +103,17 @@ def _power(part: pd.DataFrame, quantity: str, kind: str) -> int:
     return 0 if power in (0, 1) else power
 
 
-def _head(quantity: str, kind: str, power: int) -> str:
-    if quantity in METRICS:
-        return HEADS[quantity]
-    unit = (rf"$10^{{{power}}}$ " if power else "") + escaped(error_unit(kind))
-    return f"{HEADS[quantity]} ({unit})"
+def _unit(kind: str, power: int) -> str:
+    return "(" + (rf"$10^{{{power}}}$ " if power else "") + escaped(error_unit(kind)) + ")"
 
 
-def _lowest(rows: pd.DataFrame, quantity: str, kind: str, power: int) -> str | None:
-    means = rows.loc[(rows["quantity"] == quantity) & ~rows["model"].isin(GIVEN), "mean"].dropna()
-    return _number(float(means.min()), quantity, kind, power) if len(means) else None
-
-
-def _cell(row: pd.Series, kind: str, best: str | None, power: int) -> str:
-    mean, low, high = (float(row[name]) for name in ("mean", "low", "high"))
+def _cell(row: pd.Series, power: int, marked: bool) -> str:
+    mean, low, high = (float(row[name]) / 10**power for name in ("mean", "low", "high"))
     if not np.isfinite(mean):
         return "none"
-    quantity = str(row["quantity"])
-    text = _number(mean, quantity, kind, power)
-    shown = rf"\textbf{{{text}}}" if text == best else text
+    text, *ends = told(str(row["quantity"]), mean, low, high)
+    shown = rf"\textbf{{{text}}}" if marked else text
     if np.isfinite(low) and np.isfinite(high):
-        ends = (_number(end, quantity, kind, power) for end in (low, high))
-        shown += rf" {{\tiny [{','.join(ends)}]}}"
+        inner = r",\,".join(ends)
+        shown += rf" {{\tiny [{inner}]}}"
     return shown
-
-
-def _number(value: float, quantity: str, kind: str, power: int) -> str:
-    if QUANTITIES[quantity].high == 1:
-        return f"{value:.2f}".removeprefix("0")
-    if kind == "classification":
-        return f"{value:.1f}"
-    shown = value / 10**power
-    return f"{shown:.2f}" if shown >= 0.1 else f"{shown:#.2g}"

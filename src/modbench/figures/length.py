@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -75,7 +76,9 @@ def draw_length(data: FigureData, *, compact: bool = False) -> Figure:
             for R in rules:
                 shown = of_setting[(of_setting["num_rules"] == R) & (of_setting["scale"] == scale)]
                 panels.append(Panel(f"{R} rules", shown, of_setting, "error_ood", labels.get(R, "")))
-    along = Along("length", _length_axis, apart=0.05)
+    # No further apart than in other figures, nor as far as the next length.
+    between = np.diff(np.log2(sorted(data.present("length")))).min(initial=1.0)
+    along = Along("length", _length_axis, apart=min(0.11, 0.7 * between / max(1, len(data.present("model")))))
     return draw_panels(data, TITLE, panels, along, len(rules), (2.5, 2.2), compact=compact)
 
 

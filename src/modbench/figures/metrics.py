@@ -28,7 +28,7 @@ def prepare_metrics(tables: Tables, checkpoint: str = "last") -> FigureData:
 
 
 def draw_metrics(data: FigureData, *, compact: bool = False) -> Figure:
-    """A row per setting, a panel per metric; all metrics run from 0, the best, to 1."""
+    """A row per setting, a panel per metric; of all metrics 0 is the best."""
     settings, quantities = data.present("setting"), data.present("quantity")
     alone, panels = len(settings) == 1, []
     for setting in settings:

@@ -79,7 +79,7 @@ def lacks_rules(planned: pd.DataFrame) -> Need | None:
 
 
 def draw_pooled(data: FigureData, *, compact: bool = False) -> Figure:
-    """A panel per metric, in it a row per setting and a point per model; all metrics run from 0, the best, to 1."""
+    """A panel per metric, in it a row per setting and a point per model; of all metrics 0 is the best."""
     if data.empty:
         return nothing(None if compact else Heading(data.titled(TITLE), data.footer()))
     settings, quantities = data.present("setting"), data.present("quantity")

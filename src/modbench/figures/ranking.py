@@ -21,7 +21,7 @@ from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.dots import percent_axis, setting_rows
 from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import models_had, several, with_models
-from modbench.figures.style import COLOURS, ModelStyle, look, model_styles
+from modbench.figures.style import COLOURS, ModelStyle, look, model_styles, on_colour
 from modbench.store.table import Tables
 
 TITLE = "Which model wins how many cells"
@@ -91,35 +91,60 @@ def lacks_contestants(planned: pd.DataFrame) -> Need | None:
 
 
 def draw_ranking(data: FigureData, *, compact: bool = False) -> Figure:
-    """A panel per contest and shift, in it a bar per setting, cut by the share of cells that each model wins."""
+    """A panel per contest and shift with a bar per setting, cut by the share of cells that each model wins.
+
+    A single setting has all its bars in one panel.
+    """
     if data.empty:
         return nothing(None if compact else Heading(data.titled(TITLE), data.footer(intervals=False)))
     styles = model_styles(data.models)
-    contests, quantities = data.present("contest"), data.present("quantity")
-    panels = [(contest, quantity) for contest in contests for quantity in quantities]
-    most = max(data.frame.groupby(["contest", "quantity"])["setting"].nunique())
+    panels, labels = _panels(data)
+    most = max(len(bars) for bars in panels.values())
     with look():
         legend = handles(styles, data.present("model"), "bar")
         if data.frame["probability"].notna().any():
             legend.append(Line2D([], [], color=COLOURS["ink"], marker="|", label="single runs"))
         heading = Heading(data.titled(TITLE), data.footer(intervals=False), legend)
-        notes = [_cells(rows) for _, rows in data.frame.groupby(["contest", "quantity", "setting"])]
-        margins = Margins(left=label_room(data.present("setting")), right=label_room(notes))
+        notes = [_cells(rows) for bars in panels.values() for rows in bars.values()]
+        margins = Margins(left=label_room(labels), right=label_room(notes))
         size = (margins.left + margins.right + 2.4, 0.75 + 0.34 * most)
-        figure, grid = frame(len(panels), len(quantities), size, margins, None if compact else heading)
-        for axes, (contest, quantity) in zip(grid, panels, strict=True):
-            shown = data.frame[(data.frame["contest"] == contest) & (data.frame["quantity"] == quantity)]
-            _bars(axes, shown, [*data.settings, EVERY], styles)
-            axes.set_title(f"{contest[0].upper()}{contest[1:]}, {ERRORS[quantity]}")
+        columns = len(data.present("quantity"))
+        figure, grid = frame(len(panels), columns, size, margins, None if compact else heading)
+        for axes, (title, bars) in zip(grid, panels.items(), strict=True):
+            _bars(axes, bars, styles)
+            axes.set_title(title)
     return figure
 
 
-def _bars(axes: Axes, shown: pd.DataFrame, order: list[str], styles: dict[str, ModelStyle]) -> None:
-    settings = [setting for setting in order if setting in set(shown["setting"])]
-    # Modular first where it meets Monolithic alone: its share of cells and of runs then begin at the same end.
-    models = PAIRED if shown["probability"].notna().any() else tuple(styles)
-    for y, setting in enumerate(settings):
-        rows = shown[shown["setting"] == setting].set_index("model")
+def _panels(data: FigureData) -> tuple[dict[str, dict[str, pd.DataFrame]], list[str]]:
+    """Panels with their bars by label, and all labels: a bar for each setting, or a single panel for a single one."""
+    parts = {
+        (contest, quantity): data.only(contest=contest, quantity=quantity).frame
+        for contest in data.present("contest")
+        for quantity in data.present("quantity")
+    }
+    words = {part: (f"{part[0][0].upper()}{part[0][1:]}", ERRORS[part[1]]) for part in parts}
+    present = data.present("setting")
+    if len(present) == 1:
+        bars = {",\n".join(words[part]): rows for part, rows in parts.items()}
+        return {"": bars}, list(bars)
+    settings = [setting for setting in [*data.settings, EVERY] if setting in set(data.frame["setting"])]
+    panels = {
+        ", ".join(words[part]): {
+            setting: rows[rows["setting"] == setting]
+            for setting in settings
+            if setting in set(rows["setting"])
+        }
+        for part, rows in parts.items()
+    }
+    return panels, settings
+
+
+def _bars(axes: Axes, bars: dict[str, pd.DataFrame], styles: dict[str, ModelStyle]) -> None:
+    for y, shown in enumerate(bars.values()):
+        rows = shown.set_index("model")
+        # Modular first where it meets Monolithic alone: its share of cells and of runs then begin at the same end.
+        models = PAIRED if rows["probability"].notna().any() else tuple(styles)
         left = 0.0
         for model in models:
             share = float(rows["share"].get(model, np.nan))
@@ -134,8 +159,8 @@ def _bars(axes: Axes, shown: pd.DataFrame, order: list[str], styles: dict[str, M
             axes.plot(
                 probability, beside, marker="|", markersize=7, mew=1.8, color=COLOURS["ink"], clip_on=False
             )
-        axes.text(1.02, y, _cells(rows), va="center", fontsize=7, color=COLOURS["muted"])
-    setting_rows(axes, settings)
+        axes.text(1.02, y, _cells(shown), va="center", fontsize=7, color=COLOURS["muted"])
+    setting_rows(axes, list(bars))
     percent_axis(axes, "% of complete cells won")
     axes.grid(False)
 
@@ -143,9 +168,8 @@ def _bars(axes: Axes, shown: pd.DataFrame, order: list[str], styles: dict[str, M
 def _bar(axes: Axes, y: int, left: float, share: float, colour: str) -> None:
     axes.barh(y, share, left=left, height=0.66, color=colour, edgecolor=COLOURS["paper"], linewidth=0.8)
     if share >= 0.09:
-        axes.text(
-            left + share / 2, y, f"{100 * share:.0f}", ha="center", va="center", color="#0d0d0d", fontsize=7.5
-        )
+        middle = {"ha": "center", "va": "center", "fontsize": 7.5}
+        axes.text(left + share / 2, y, f"{100 * share:.0f}", color=on_colour(colour), **middle)
 
 
 def _cells(rows: pd.DataFrame) -> str:

@@ -14,7 +14,7 @@ from modbench.analysis import with_settings
 from modbench.analysis.needs import Need
 from modbench.analysis.summary import planned_runs
 from modbench.core.errors import MachineError, RequestError, unknown
-from modbench.figures.base import FigureCard, FigureData
+from modbench.figures.base import FigureCard, FigureData, slug
 from modbench.figures.drawers import MANY_RUNS, drawers
 from modbench.figures.latex import latex_tables
 from modbench.figures.registry import FIGURES
@@ -162,7 +162,7 @@ def _save_pictures(name: str, stem: str, data: FigureData, place: _Place) -> lis
 
 def _save_tables(tables: Tables, folder: Path, checkpoint: str) -> Iterator[Path]:
     for setting, (text, frame) in latex_tables(tables, checkpoint).items():
-        stem = f"table-{_slug(setting)}{_ending(checkpoint)}"
+        stem = f"table-{slug(setting)}{_ending(checkpoint)}"
         yield _replace(folder / f"{stem}.tex", lambda path, text=text: path.write_text(text, "utf-8"))
         yield _replace(folder / f"{stem}.csv", lambda path, frame=frame: frame.to_csv(path, index=False))
 
@@ -175,7 +175,7 @@ def _parts(card: FigureCard, data: FigureData) -> list[tuple[str, FigureData]]:
 
 def _by_setting(card: FigureCard, data: FigureData) -> list[tuple[str, FigureData]]:
     return [
-        (f"{card.name}-{_slug(setting)}", data.only(setting=setting)) for setting in data.present("setting")
+        (f"{card.name}-{slug(setting)}", data.only(setting=setting)) for setting in data.present("setting")
     ]
 
 
@@ -189,11 +189,6 @@ def _drawn(
         yield from ((own, card.draw(part)) for own, part in parts)
     else:
         yield stem, whole
-
-
-def _slug(setting: str) -> str:
-    kept = "".join(c if c.isalnum() or c == "." else " " for c in setting)
-    return "-".join(kept.lower().split())
 
 
 def _ending(checkpoint: str | None) -> str:

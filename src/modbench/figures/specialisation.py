@@ -4,6 +4,8 @@ The paper measures routing at the end of training only. Each curve averages the 
 last: a run that failed is left out and counted.
 """
 
+import textwrap
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -14,7 +16,7 @@ from modbench.figures.base import RANDOM, FigureCard, FigureData
 from modbench.figures.frame import Heading, Margins, frame, handles, nothing
 from modbench.figures.lacks import lacks_modules, not_recorded
 from modbench.figures.panels import quantity_axis, thousands_axis
-from modbench.figures.style import COLOURS, look, model_styles
+from modbench.figures.style import COLOURS, look, model_styles, present_paper
 from modbench.store.table import Tables
 
 TITLE = "Collapse and specialisation over training"
@@ -41,7 +43,7 @@ def prepare_specialisation(tables: Tables) -> FigureData:
 
 
 def draw_specialisation(data: FigureData, *, compact: bool = False) -> Figure:
-    """A row per setting and number of rules, a panel per metric; all metrics run from 0, the best, to 1."""
+    """A row per setting and number of rules, a panel per metric; of all metrics 0 is the best."""
     if data.empty:
         return nothing(None if compact else Heading(data.titled(TITLE), data.footer()))
     numbers = data.frame
@@ -58,8 +60,11 @@ def draw_specialisation(data: FigureData, *, compact: bool = False) -> Figure:
     with look():
         legend = handles(styles, models, "line", random=bool((numbers["model"] == RANDOM).any()))
         heading = None if compact else Heading(data.titled(TITLE), data.footer(), legend)
-        margins = Margins(left=0.36, top=0.48 if alone else 0.66)
-        figure, grid = frame(len(panels), len(quantities), (2.5, 2.3), margins, heading)
+        narrow = present_paper() is not None
+        titles = [textwrap.wrap(CURVE_METRICS[name].title, 15 if narrow else 30) for name in quantities]
+        lines = max(map(len, titles)) + 1 + (not alone)
+        margins = Margins(*((0.24, 0.06) if narrow else (0.36, 0.12)), top=0.12 + 0.18 * lines)
+        figure, grid = frame(len(panels), len(quantities), (2.5, 2.3), margins, heading, together=True)
         for axes, (setting, R, quantity) in zip(grid, panels, strict=True):
             of_panel = (numbers["setting"] == setting) & (numbers["num_rules"] == R)
             shown = numbers[of_panel & (numbers["quantity"] == quantity)]
@@ -75,9 +80,12 @@ def draw_specialisation(data: FigureData, *, compact: bool = False) -> Figure:
             quantity_axis(axes, shown, METRICS[0])
             axes.set_xlim(0, max(1, shown["step"].max()))
             thousands_axis(axes)
-            axes.locator_params(axis="x", nbins=4)
+            axes.locator_params(axis="x", nbins=2 if narrow else 4)
             axes.set_xlabel("training steps")
-            title = [*([] if alone else [setting]), f"{R} rules", CURVE_METRICS[quantity].title]
+            title = titles[quantities.index(quantity)]
+            if quantity == quantities[0]:  # what the row is of, above its titles
+                row = [*([] if alone else [setting]), f"{R} rules"]
+                title = [*row, *[""] * (lines - len(row) - len(title)), *title]
             axes.set_title("\n".join(title))
     return figure
 

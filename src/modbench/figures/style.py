@@ -12,7 +12,7 @@ from itertools import cycle
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 from modbench.analysis.settings import base_model, models_in_order
 
@@ -118,6 +118,22 @@ def model_styles(models: Iterable[str]) -> dict[str, ModelStyle]:
         variant = seen[base] = seen.get(base, -1) + 1
         styles[model] = ModelStyle(*looks[base], _DASHES[variant % len(_DASHES)])
     return styles
+
+
+def contrast(colour: str, beside: str) -> float:
+    """The contrast of two colours, from 1 to 21, as the Web Content Accessibility Guidelines define it."""
+    dark, light = sorted(_luminance(each) for each in (colour, beside))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def on_colour(colour: str) -> str:
+    """What text on a colour is written in: dark or light, whichever stands out more."""
+    return max(("#000000", "#ffffff"), key=lambda text: contrast(text, colour))
+
+
+def _luminance(colour: str) -> float:
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in to_rgb(colour)]
+    return sum(weight * x for weight, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 class Paper(NamedTuple):

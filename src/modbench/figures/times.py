@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from modbench.analysis import with_settings
 from modbench.analysis.over_time import TARGETS, times
@@ -12,11 +12,12 @@ from modbench.figures.axes import dodge, points, rules_axis
 from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.frame import Heading, Margins, frame, handles, nothing
 from modbench.figures.panels import short_thousands
-from modbench.figures.style import ModelStyle, look, model_styles
+from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "Steps to a given error and a given alignment"
-NOTE = "an arrow at the top: fewer than half of the runs got there"
+NEVER = "never"
+NOTE = f"{NEVER}: fewer than half of the runs got there"
 
 
 def prepare_times(tables: Tables) -> FigureData:
@@ -33,7 +34,7 @@ def prepare_times(tables: Tables) -> FigureData:
 
 
 def draw_times(data: FigureData, *, compact: bool = False) -> Figure:
-    """A row per setting, a panel per target; up is longer, and the top of a panel is longer than the training."""
+    """A row per setting, a panel per target; up is longer, and above a gap is what did not happen in the training."""
     if data.empty:
         return nothing(None if compact else Heading(data.titled(TITLE), data.footer()))
     settings, models = data.present("setting"), data.present("model")
@@ -51,36 +52,40 @@ def draw_times(data: FigureData, *, compact: bool = False) -> Figure:
                 axes.axis("off")
                 continue
             rules_axis(axes, sorted(of_setting["num_rules"].unique()))
-            last = float(of_setting["last_step"].max())
+            never = _steps_axis(axes, of_setting)
             for position, model in enumerate(models):
-                apart = dodge(position, len(models))
-                _draw_model(axes, shown[shown["model"] == model], last, apart, styles[model])
-            axes.set_ylim(-0.03 * last, 1.08 * last)
-            axes.yaxis.set_major_locator(MaxNLocator(5))
-            axes.yaxis.set_major_formatter(short_thousands())
+                rows = shown[shown["model"] == model].sort_values("num_rules")
+                at = rows["num_rules"].to_numpy(float) * dodge(position, len(models))
+                numbers = rows.rename(columns={"steps": "mean"})[["mean", "low", "high"]].astype(float)
+                shown_at, there = numbers.replace(np.inf, never), np.isfinite(numbers["mean"].to_numpy())
+                for part in (there, *(np.arange(len(at)) == place for place in np.flatnonzero(~there))):
+                    points(
+                        axes, at[part], shown_at[part], styles[model]
+                    )  # no line leads to where nothing happened
             title = TARGETS[target].title
             axes.set_title(title if alone else f"{setting}\n{title}")
     return figure
 
 
-def _draw_model(axes: Axes, rows: pd.DataFrame, last: float, apart: float, style: ModelStyle) -> None:
-    """Medians within the training as points, others as arrows at its end."""
-    rows = rows.sort_values("num_rules")
-    at = rows["num_rules"].to_numpy(float) * apart
-    steps = rows["steps"].to_numpy(float)
-    never = np.isinf(steps)
-    within = pd.DataFrame({
-        "mean": np.where(never, np.nan, steps), "low": np.where(never, np.nan, rows["low"]),
-        "high": np.minimum(np.where(never, np.nan, rows["high"].to_numpy(float)), last),
-    })  # fmt: skip
-    kept = ~never | np.isnan(steps)
-    points(axes, at[kept], within[kept], style)
-    if never.any():
-        # From where it could be at the least: what is not known is not drawn as known.
-        low = np.minimum(rows["low"].to_numpy(float), last)[never]
-        low = np.where(np.isfinite(low), low, last)
-        axes.vlines(at[never], low, last, color=style.hex, linewidth=1.5, alpha=0.5)
-        axes.plot(at[never], np.full(never.sum(), 1.03 * last), linestyle="none", marker=6, color=style.hex)
+def _steps_axis(axes: Axes, rows: pd.DataFrame) -> float:
+    """Steps along y in decades, so that early ones are told apart, and 0; returns where `NEVER` is."""
+    last = float(rows["last_step"].max())
+    ends = rows[["steps", "low", "high"]].to_numpy(float)
+    ends = ends[np.isfinite(ends)]
+    first = ends[ends > 0].min(initial=last)
+    gap = max(1.25, (last / first) ** 0.08)
+    never = last * gap**2
+    axes.set_yscale("symlog", linthresh=first, linscale=0.5)
+    zero = bool((ends == 0).any())
+    axes.set_ylim(-0.15 * first if zero else first / 1.3, never * gap)
+    decades = [n * 10.0**k for k in range(9) for n in (1, 3) if first <= n * 10.0**k <= last]
+    ticks = [0.0] * zero + (decades or [first])
+    texts = [short_thousands()(step, None) for step in ticks]
+    axes.yaxis.set_major_locator(FixedLocator([*ticks, never]))
+    axes.yaxis.set_major_formatter(FixedFormatter([*texts, NEVER]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.axhline(last * gap, color=COLOURS["muted"], linewidth=0.7, linestyle=(0, (4, 3)))
+    return never
 
 
 CARD = FigureCard(
@@ -90,8 +95,9 @@ CARD = FigureCard(
     draw=draw_times,
     caption=(
         "The step at which half of the runs have got there, for an error that is a share of the untrained one and for "
-        "an alignment; lower is faster. Runs that never get there count as slower than all others: an arrow at the top "
-        "says that fewer than half of them do. Known to the distance of two evaluations. For collapse, later is better."
+        "an alignment; lower is faster. Steps are in decades. Runs that do not get there count as slower than all "
+        f"others: a point at “{NEVER}” says that fewer than half of them got there. Known to the distance of two "
+        "evaluations. For collapse, later is better."
     ),
     panels=("setting", "target"),
     at_checkpoint=False,

@@ -18,9 +18,12 @@ from modbench.analysis import (
     summarise,
     with_settings,
 )
+from modbench.analysis.best import best_models
 from modbench.analysis.confounds import BASELINE, parameter_ratios
-from modbench.analysis.summary import ERRORS, GROUP, groups
+from modbench.analysis.remembered import remembered
+from modbench.analysis.summary import ERRORS, GROUP, groups, planned_runs
 from modbench.core.quantities import QUANTITIES, error_unit
+from modbench.figures.digits import told
 from modbench.figures.style import ModelStyle
 from modbench.report.confounds import ratio_text
 from modbench.report.svg import marker_svg
@@ -32,7 +35,6 @@ SPEED = "speed"
 COLUMNS = (*QUANTITIES_SHOWN, SPEED)
 IN_ERRORS = (*ERRORS, SPEED)
 """What is measured as errors are."""
-GIVEN = "gt-modular"
 BY = ("setting", "kind", "num_rules", "model")
 
 
@@ -48,7 +50,7 @@ class Cell:
         high: position of the upper bound.
         beyond: whether the upper bound lies past the end of the bar.
         random: position of the value of Random.
-        best: whether it is the lowest of the models that find their routing themselves.
+        best: whether it is marked, see `modbench.analysis.best.best_models`.
     """
 
     value: str = ""
@@ -99,10 +101,13 @@ def scores(
     counts = count_runs(tables).set_index(list(GROUP)).to_dict("index")
     sizes = dict(iter(parameter_ratios(tables).groupby(list(GROUP))))
     random = random_baselines(tables).set_index(["setting", "num_rules", "quantity"])["mean"].to_dict()
+    planned = planned_runs(tables, checkpoint)
+    planned = planned.assign(**{SPEED: planned["run_id"].map(_while_training(tables))})
+    best = best_models(planned, COLUMNS, ("setting", "num_rules"))
     found = []
     for key, group in groups(summary, ["setting", "kind", "num_rules"]):
         setting, kind, R = key["setting"], key["kind"], int(key["num_rules"])
-        scales = [_Scale.of(group, name, kind, random.get((setting, R, name))) for name in COLUMNS]
+        scales = [_Scale.of(group, name, random.get((setting, R, name))) for name in COLUMNS]
         rows = []
         for named, numbers in groups(group, ["model"]):
             model = named["model"]
@@ -115,7 +120,10 @@ def scores(
                     marker=marker_svg(styles[model]),
                     parameters=_sizes(sizes[behind]) if behind in sizes else "",
                     runs=_runs(*counts[behind].values()),
-                    cells=[scale.cell(by_quantity.get(scale.name)) for scale in scales],
+                    cells=[
+                        scale.cell(by_quantity.get(scale.name), (*behind, scale.name) in best)
+                        for scale in scales
+                    ],
                 )
             )
         rows.append(
@@ -136,17 +144,22 @@ def learning_speed(tables: Tables) -> pd.DataFrame:
         As `summarise` does, without counts: `setting`, `kind`, `num_rules`, `model`, `quantity`, which is `SPEED`,
         `mean`, `low`, `high`.
     """
-    run = ["run_id", *BY, "task_seed", "seed"]
-    trained = (tables.curves["status"] == "done") & (tables.curves["step"] > 0)
-    curves = tables.curves.loc[trained, [*run, "error"]]
-    of_run = curves.groupby(run, sort=False, observed=True)["error"].mean().reset_index()
+    planned = planned_runs(tables)
+    of_run = planned.assign(**{SPEED: planned["run_id"].map(_while_training(tables))}).dropna(subset=SPEED)
     rows = []
     for key, group in groups(of_run, BY):
         highest = 100.0 if key["kind"] == "classification" else np.inf
-        found = crossed_interval(group["error"], group["task_seed"], group["seed"], bounds=(0.0, highest))
+        found = crossed_interval(group[SPEED], group["task_seed"], group["seed"], bounds=(0.0, highest))
         mean, low, high = (float(number) for number in found[:3])
         rows.append({**key, "quantity": SPEED, "mean": mean, "low": low, "high": high})
     return pd.DataFrame(rows, columns=[*BY, "quantity", "mean", "low", "high"])
+
+
+@remembered
+def _while_training(tables: Tables) -> pd.Series:
+    """By finished run: its mean error over the evaluations after the first update."""
+    trained = (tables.curves["status"] == "done") & (tables.curves["step"] > 0)
+    return tables.curves[trained].groupby("run_id", sort=False, observed=True)["error"].mean()
 
 
 @dataclass(frozen=True)
@@ -154,57 +167,42 @@ class _Scale:
     """A column of a score table: how its numbers are written, and where they lie along its bar."""
 
     name: str
-    kind: str
     top: float
-    lowest: float
     random: float | None
 
     @classmethod
-    def of(cls, group: pd.DataFrame, name: str, kind: str, random: float | None) -> Self:
+    def of(cls, group: pd.DataFrame, name: str, random: float | None) -> Self:
         rows = group[group["quantity"] == name]
-        own = rows.loc[rows["model"] != GIVEN, "mean"]
         # An interval that is much wider than the means differ must not press them together at zero.
         top = min(rows[["mean", "high"]].max(axis=None), 3 * rows["mean"].max()) if name in IN_ERRORS else 1.0
-        return cls(
-            name,
-            kind,
-            float(top) if top > 0 else 1.0,
-            float(own.min()) if own.notna().any() else np.nan,
-            random,
-        )
+        return cls(name, float(top) if top > 0 else 1.0, random)
 
-    def cell(self, row: pd.Series | None) -> Cell:
+    def cell(self, row: pd.Series | None, best: bool) -> Cell:
         if row is None:
             return Cell()
         mean, low, high = float(row["mean"]), float(row["low"]), float(row["high"])
         if not np.isfinite(mean):
             return Cell(value="no finished run")
         bounded = np.isfinite(low) and np.isfinite(high)
+        value, *ends = told(self.name, mean, low, high)
         return Cell(
-            value=self.text(mean),
-            interval=f"{self.text(low)} to {self.text(high)}" if bounded else "",
+            value=value,
+            interval=" to ".join(ends) if bounded else "",
             at=self.place(mean),
             low=self.place(low) if bounded else None,
             high=self.place(high) if bounded else None,
             beyond=bounded and high > 1.001 * self.top,
             random=None if self.random is None else self.place(self.random),
-            best=row["model"] != GIVEN and self.text(mean) == self.text(self.lowest),
+            best=best,
         )
 
     def random_cell(self) -> Cell:
-        return (
-            Cell()
-            if self.random is None
-            else Cell(value=self.text(self.random), random=self.place(self.random))
-        )
+        if self.random is None:
+            return Cell()
+        return Cell(told(self.name, self.random, np.nan, np.nan)[0], random=self.place(self.random))
 
     def place(self, value: float) -> float:
         return round(min(max(100 * value / self.top, 0.0), 100.0), 1)
-
-    def text(self, value: float) -> str:
-        if self.name not in IN_ERRORS:
-            return f"{value:.2f}"
-        return f"{value:.1f}" if self.kind == "classification" else f"{value:#.3g}".rstrip(".")
 
 
 def _title(name: str) -> str:

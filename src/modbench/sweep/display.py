@@ -97,7 +97,7 @@ class Plain:
     def update(self, event: Event) -> None:
         """See `Display`."""
         self._progress.apply(event)
-        if line := trouble_line(event) or news_line(event):
+        if line := trouble_line(event, self._progress.named) or news_line(event):
             self._write(line)
         if self._clock() - self._last >= LINE_EVERY:
             self._last = self._clock()
@@ -142,7 +142,7 @@ class LiveDisplay:
         """See `Display`."""
         with self._lock:
             self._progress.apply(event)
-        if line := trouble_line(event):
+        if line := trouble_line(event, self._progress.named):
             self._console.print(Text(line, style="yellow"))
         elif line := news_line(event):
             self._console.print(Text(line))
@@ -187,7 +187,7 @@ class NotebookDisplay:
     def update(self, event: Event) -> None:
         """See `Display`."""
         self._progress.apply(event)
-        line = trouble_line(event)
+        line = trouble_line(event, self._progress.named)
         if line:
             self._troubles.append(line)
         if line or self._clock() - self._last >= NOTEBOOK_EVERY:
@@ -213,21 +213,27 @@ class NotebookDisplay:
         return console.export_html(inline_styles=True, code_format=f"<pre style='{style}'>{{code}}</pre>")
 
 
-def trouble_line(event: Event) -> str | None:
-    """A line for what went wrong, or None."""
+def trouble_line(event: Event, named: Callable[[str], str] = "cohort {}".format) -> str | None:
+    """A line for what went wrong, or None.
+
+    Args:
+        event: that happened.
+        named: a cohort's id -> the cohort in words.
+    """
     match event:
         case GivenBack():
             again = f"is tried again{_at_width(event.width)}"
-            return f"worker {event.worker} died ({event.reason}); its cohort {event.cohort_id} {again}"
+            return f"worker {event.worker} died ({event.reason}); its {named(event.cohort_id)} {again}"
         case Narrowed():
-            what = f"cohort {event.cohort_id}, group {event.group + 1}"
+            what = f"{named(event.cohort_id)}, group {event.group + 1}"
             return f"{what}: out of memory ({event.reason}); starts again{_at_width(event.width)}"
         case Noted():
-            return f"cohort {event.cohort_id}: {event.text}"
+            return f"{named(event.cohort_id)}: {event.text}"
         case CohortFailed(fatal=False):
-            return f"cohort {event.cohort_id} failed: {event.reason}"
+            return f"{named(event.cohort_id)} failed: {event.reason}"
         case Published(failed=failed) if failed:
-            return f"cohort {event.cohort_id}: {plural(failed, 'run')} failed"
+            why = f": {event.reason}" if event.reason else ""
+            return f"{named(event.cohort_id)}: {failed:,} of {plural(event.done + failed, 'run')} failed{why}"
         case _:
             return None
 

@@ -105,12 +105,14 @@ class Published:
         cohort_id: the cohort.
         done: number of runs that finished.
         failed: number of runs that are recorded as failed: diverged, or too large for the memory.
+        reason: why the first of them failed; empty where none did, or another command trained them.
     """
 
     worker: int
     cohort_id: str
     done: int
     failed: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.describe import describe_setting
+from modbench.sweep.describe import describe_cell, describe_setting
 from modbench.sweep.events import (
     Advanced,
     CohortFailed,
@@ -126,6 +126,7 @@ class SweepProgress:
         self.workers = workers
         self.active: dict[int, Active] = {}
         self.unfinished = {cohort.cohort_id: cohort for cohort in cohorts}
+        self._cells = {cohort.cohort_id: describe_cell(cohort.runs[0]) for cohort in cohorts}
         self.runs_published = 0
         self.runs_failed = 0
         self.elsewhere: set[str] = set()  # cohorts that another command trains
@@ -141,6 +142,11 @@ class SweepProgress:
     def done(self) -> int:
         """Runs that are in the store, diverged ones included."""
         return self.recorded + self.runs_published
+
+    def named(self, cohort_id: str) -> str:
+        """A cohort by its id and by what its runs share."""
+        cell = self._cells.get(cohort_id)
+        return f"cohort {cohort_id} ({cell})" if cell else f"cohort {cohort_id}"
 
     @property
     def elapsed(self) -> float:

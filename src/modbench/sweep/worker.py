@@ -142,8 +142,9 @@ class Trainer:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             self.emit(CohortFailed(self.worker, cohort.cohort_id, reason, traceback.format_exc()))
         else:
-            failed = sum(row["status"] == "failed" for row in record.runs)
-            self.emit(Published(self.worker, cohort.cohort_id, len(record.runs) - failed, failed))
+            reasons = [row["reason"] for row in record.runs if row["status"] == "failed"]
+            done = len(record.runs) - len(reasons)
+            self.emit(Published(self.worker, cohort.cohort_id, done, len(reasons), next(iter(reasons), "")))
         finally:
             _forget_programs()
 
