@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from modbench import __version__
 from modbench.analysis import model_title, settings_in_order, with_settings
+from modbench.analysis.best import RULE
 from modbench.analysis.intervals import LEVEL
 from modbench.analysis.summary import planned_runs
 from modbench.core.errors import MachineError, RequestError
@@ -173,6 +174,7 @@ def _content(
         "contents": _contents(bool((planned["state"] == "done").any())),
         "opening": _opening(planned, named),
         "several_widths": planned["encoder_width"].nunique() > 1,
+        "rule_of_bold": RULE,
         **_offered(tables, planned, named, rules),
         "checkpoint_place": CHECKPOINTS.index(checkpoint),
         "slots": slots(rules),
