@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from modbench.core.grid import load_sweep
+from modbench.core.quantities import CURVE_METRICS
 from modbench.store.table import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,10 +31,12 @@ def test_every_run_of_the_preset_is_there_intact(study):
     assert set(load_sweep(str(folder / "sweep.toml")).runs) == set(load_sweep(folder.name).runs)
 
 
-def test_what_was_stored_before_there_was_a_precision_is_float32(study):
+def test_routing_along_training_is_recorded_of_every_run_with_modules(study):
     _, tables = study
-    assert set(tables.runs["precision"]) == {"float32"}
-    assert not any("precision" in spec for spec in tables.runs["spec"])
+    points = tables.curves[tables.curves["num_modules"].notna()]
+    assert points[list(CURVE_METRICS)].notna().all(axis=None)
+    assert set(tables.snapshots["run_id"]) <= set(tables.runs["run_id"])
+    assert len(tables.snapshots)
 
 
 def test_it_is_small_and_holds_nothing_but_results(study):
