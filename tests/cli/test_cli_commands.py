@@ -262,5 +262,6 @@ def test_results_of_many_rows_pool_the_rules(command, training):
     rules = json.dumps(list(range(2, 15)))
     result = command("run", "small.toml", "--set", f"task.num_rules={rules}")
     text = words(result.stdout)
-    assert "task model runs" in text
-    assert "MLP regression Modular 39 " in text
+    assert "better MLP regression " in text
+    assert " model runs ID " in text  # no column of rules
+    assert " Modular 39 " in text

@@ -60,11 +60,13 @@ class TestCompanions:
     def test_other_widths_agree_to_float_tolerance_over_20_steps(self, architecture):
         first, second, third = runs(architecture)
         wide, alone = trained([first, second, third], 3)[0], trained([first], 1)[0]
-        pairs = zip(jax.tree.leaves(wide.params), jax.tree.leaves(alone.params), strict=True)
-        apart = np.concatenate([np.abs(x - y).ravel() for x, y in pairs])
-        # Adam makes part of a step of a gradient that is nothing but rounding, so few weights may differ by that.
-        assert np.quantile(apart, 0.99) < 1e-5
-        assert apart.max() < 0.1 * first.train.learning_rate
+        leaves = jax.tree_util.tree_leaves_with_path(jax.tree.map(np.subtract, wide.params, alone.params))
+        apart = {jax.tree_util.keystr(path): np.abs(leaf).ravel() for path, leaf in leaves}
+        assert max(leaf.max() for leaf in apart.values()) < 0.1 * first.train.learning_rate
+        # A key's bias adds the same to all logits of a token, so its gradient is nothing but rounding, of which Adam
+        # makes part of a step. Few of the other weights have such a gradient.
+        apart.pop(".attention.key.bias", None)
+        assert np.quantile(np.concatenate([*apart.values()]), 0.99) < 1e-5
 
 
 def without_seconds(results):
