@@ -95,7 +95,8 @@ def _similarities(left: Float[Array, "H h N B"], right: Float[Array, "H h I B"])
     """sum_h left_n right_i."""
     heads, width = left.shape[:2]
     if 2 < width <= TERMS and heads % 2 == 0:
-        # A loop, since XLA's CPU compiler otherwise makes the sum a part of the softmax, three times slower.
+        # A loop, since XLA's CPU compiler otherwise makes the sum a part of the softmax, where it takes far longer. For
+        # two terms the loop costs more than that.
         return _in_parts(2, lambda *part: (_sum_of_products(*part),), left, right)[0]
     first = (width - 1) % TERMS + 1
     total = _sum_of_products(left[:, :first], right[:, :first])
