@@ -9,6 +9,7 @@ from typing import Any
 from modbench.bench.shapes import COHORT, cohort
 from modbench.core.names import PAPER_MODELS
 from modbench.core.spec import RunSpec
+from modbench.core import geometry
 from modbench.models import sizing
 
 ENCODER_WIDTHS = (32, 64, 128, 256, 512)
@@ -93,9 +94,9 @@ def plain(spec: RunSpec) -> dict[str, Any]:
     hidden = {"mlp": d, "mha": 2 * e, "rnn": d}[architecture]
     if modular:
         hidden = {
-            "mlp": sizing.mlp_hidden_width(d, rules),
-            "mha": sizing.mha_module_hidden(e, d, rules),
-            "rnn": sizing.rnn_hidden_width(e, d, rules),
+            "mlp": geometry.mlp_hidden_width(d, rules),
+            "mha": geometry.mha_module_hidden(e, d, rules),
+            "rnn": geometry.rnn_hidden_width(e, d, rules),
         }[architecture]
     return {
         "architecture": architecture,

@@ -25,7 +25,7 @@ seed = [0, 1]
 [[grid]]
 task.architecture = "rnn"
 task.num_rules = 2
-task.rule_probabilities = [0.5, 0.5]
+task.rule_probabilities = [0.25, 0.75]
 evaluation.lengths = [[3, 10], [10, 30]]
 train.halve_learning_rate_at = [[], [10], [10, 20]]
 """
@@ -69,7 +69,7 @@ def test_every_list_is_an_axis(table):
 
 def test_a_list_by_nature_is_one_value(table):
     specs = list(parse_sweep(table).runs.values())[12:]
-    assert {spec.task.rule_probabilities for spec in specs} == {(0.5, 0.5)}
+    assert {spec.task.rule_probabilities for spec in specs} == {(0.25, 0.75)}
 
 
 def test_runs_named_twice_run_once():

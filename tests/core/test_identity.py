@@ -49,7 +49,7 @@ CHANGES = {
     ("task", "kind"): ("classification", False),
     ("task", "num_rules"): (5, False),
     ("task", "task_seed"): (1, True),
-    ("task", "rule_probabilities"): ([0.25, 0.25, 0.25, 0.25], False),
+    ("task", "rule_probabilities"): ([0.125, 0.25, 0.5, 0.125], False),
     ("task", "variant"): ("fixed-ops", False),
     ("task", "search_version"): (2, False),
     ("task", "length"): (7, False),

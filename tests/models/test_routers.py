@@ -2,14 +2,25 @@
 
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from small_models import EXAMPLES, POSITIONS, RULES, Small, examples, small, specification
 
+from modbench.core import names
 from modbench.core.errors import RequestError
+from modbench.core.names import RouterOption
 from modbench.models.bodies import make_model
+from modbench.models.routing import (
+    GATE_CLASSES,
+    SCORE_CLASSES,
+    Gates,
+    Scores,
+    register_gates,
+    register_scores,
+)
 
 ARCHITECTURES = ("mlp", "mha", "rnn")
 SCORES = ("joint", "rule", "input", "separate", "oracle")
@@ -198,6 +209,66 @@ def test_a_wrong_option_is_one_line(model, message):
     assert message in str(refused.value)
     assert "model." in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "scores"),
+    [*itertools.product(ARCHITECTURES, ["input"]), ("mha", "rule"), ("rnn", "rule")],
+)
+def test_hidden_units_as_left_out_are_left_out(architecture, scores):
+    """What a specification takes for the default of `hidden` is what the body makes without the option."""
+    plain = make_model(np.random.default_rng(0), specification(architecture, scores=scores))
+    hidden = plain.router.scores.layer.first.weight.shape[-1]
+    for units, options in ((hidden, {}), (hidden + 1, {"hidden": hidden + 1})):
+        spec = specification(architecture, scores=scores, score_options={"hidden": units})
+        assert spec.model.score_options == options
+
+
+def test_options_are_declared_as_the_vocabulary_has_them():
+    for name, options in names.GATE_OPTIONS.items():
+        assert names.OWN_GATE_OPTIONS[name] == options
+
+
+def test_a_router_of_ones_own_declares_its_options(monkeypatch):
+    for table in (names.GATES, names.SCORES, GATE_CLASSES, SCORE_CLASSES):
+        monkeypatch.setitem(table, "own", None)
+    monkeypatch.setitem(names.OWN_GATE_OPTIONS, "own", None)
+    monkeypatch.setitem(names.OWN_SCORE_OPTIONS, "own", None)
+
+    @register_gates("own", "for this test")
+    class OwnGates(Gates):
+        open: float
+        sharp: float = eqx.field(static=True, default=2)
+        late: "float" = 0.5
+        flag: bool = eqx.field(static=True, default=False)
+        places: int = 3
+
+        def __call__(self, scores, key):
+            return scores
+
+    @register_scores("own", "for this test")
+    class OwnScores(Scores):
+        @classmethod
+        def create(cls, random, sizes, units: int = 4, scale: float = 1, mask: object = None):
+            return cls()
+
+        def __call__(self, seen):
+            return seen.rule_code
+
+    assert names.OWN_GATE_OPTIONS["own"] == {
+        "open": RouterOption(float),
+        "sharp": RouterOption(float, 2.0),
+        "late": RouterOption(float, 0.5),
+        "flag": RouterOption(bool, False),
+        "places": RouterOption(int, 3),
+    }
+    assert names.OWN_SCORE_OPTIONS["own"] == {
+        "units": RouterOption(int, 4),
+        "scale": RouterOption(float, 1.0),
+    }
+    spelled = {"gate_options": {"sharp": 2, "open": 1}, "score_options": {"scale": 1, "units": 5}}
+    spec = specification("mlp", scores="own", gates="own", **spelled)
+    assert (spec.model.gate_options, spec.model.score_options) == ({"open": 1.0}, {"units": 5})
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -7,11 +7,13 @@ that changes numbers raises a version and retires what it must.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from modbench.core.spec import RunSpec
+from modbench.core.spelling import neutral
 
 VERSIONS: dict[str, dict[str, int]] = {
     "task": {"mlp": 1, "mha": 1, "rnn": 1},
@@ -31,6 +33,25 @@ ADDED_LATER = {("train", "precision"): "float32"}
 def run_id(spec: RunSpec) -> str:
     """Identity of a run: 16 hexadecimal digits, equal exactly for runs that have the same numbers."""
     return digest(_versioned(spec, _differing(spec, spec.model_dump(mode="json"))))
+
+
+def ids_of_stored(payload: Mapping[str, Any]) -> set[str]:
+    """All ids that a stored run may be filed under: that of today, `run_id` of the specification, among them.
+
+    Before a run had one spelling its id was made from the specification as it was written, a default that was
+    written out included. Such a row is still the row of its run.
+
+    Args:
+        payload: the stored specification, as the JSON has it.
+
+    Returns:
+        The ids that a row or file of this run may carry.
+
+    Raises:
+        RequestError: a field or name of its day is gone, or a value is refused today: the run is retired.
+    """
+    spelled = RunSpec.as_spelled(payload)
+    return {run_id(spelled), run_id(neutral(spelled))}
 
 
 def static_fields(spec: RunSpec) -> dict[str, Any]:

@@ -35,16 +35,36 @@ GATES: dict[str, str] = {
     "softmax": "softmax over modules (option temperature > 0, default 1)",
     "top-k": "softmax over the k best scores, zero elsewhere (option k >= 1, default 1)",
 }
-SCORE_OPTIONS: dict[str, dict[str, type]] = {
+
+
+class RouterOption(NamedTuple):
+    """An option of a router.
+
+    Attributes:
+        kind: its type; an integer that is given for a `float` means the number of that type.
+        default: the value that means the same as leaving the option out; None where that depends on the body.
+    """
+
+    kind: type
+    default: int | float | str | bool | None = None
+
+
+SCORE_OPTIONS: dict[str, dict[str, RouterOption]] = {
     "none": {},
     "joint": {},
-    "rule": {"hidden": int},
-    "input": {"hidden": int},
+    "rule": {"hidden": RouterOption(int)},
+    "input": {"hidden": RouterOption(int)},
     "separate": {},
     "oracle": {},
 }
-GATE_OPTIONS: dict[str, dict[str, type]] = {"softmax": {"temperature": float}, "top-k": {"k": int}}
+GATE_OPTIONS: dict[str, dict[str, RouterOption]] = {
+    "softmax": {"temperature": RouterOption(float, 1.0)},
+    "top-k": {"k": RouterOption(int, 1)},
+}
 """The options of the built-in scores and gates, all positive. A router of one's own checks its options itself."""
+OWN_SCORE_OPTIONS: dict[str, dict[str, RouterOption]] = {}
+OWN_GATE_OPTIONS: dict[str, dict[str, RouterOption]] = {}
+"""The options that a router of one's own declares, filled in when its class is registered."""
 
 
 class NamedModel(NamedTuple):

@@ -1,7 +1,7 @@
 """What a run is: `RunSpec`, everything that changes a run's numbers and nothing else.
 
 Fields left out take the paper's protocol for the architecture and kind at hand, so a resolved specification
-is explicit: two specifications are equal exactly when they mean the same run.
+is explicit and has one spelling: two specifications are equal exactly when they mean the same run.
 """
 
 import math
@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from modbench.core.errors import RequestError, first_problem, unknown
 from modbench.core.names import GATE_OPTIONS, GATES, MODELS, SCORE_OPTIONS, SCORES, Precision, model_name
 from modbench.core.protocol import fill_in
+from modbench.core.spelling import neutral
 from modbench.core.task_spec import (
     TASKS,
     MlpTask,
@@ -88,9 +89,11 @@ class ModelSpec(Spec):
                     raise ValueError(f"{field}: this router has none, got {name!r}")
                 if name not in known:
                     raise unknown(f"model.{field}", name, known)
-                real = known[name] is float and isinstance(value, float)
+                real = known[name].kind is float and isinstance(value, float)
                 if isinstance(value, bool) or not (real or isinstance(value, int)) or not value > 0:
-                    what = "a number greater than 0" if known[name] is float else "an integer of at least 1"
+                    what = (
+                        "a number greater than 0" if known[name].kind is float else "an integer of at least 1"
+                    )
                     raise ValueError(f"{field}.{name}: must be {what}, got {value!r}")
         if self.scores == "none" and self.num_modules is not None:
             raise ValueError("num_modules: a monolithic model has no modules; leave it out")
@@ -192,6 +195,11 @@ class RunSpec(Spec):
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Like `of`, from one nested table."""
+        return neutral(cls.as_spelled(data))
+
+    @classmethod
+    def as_spelled(cls, data: Mapping[str, Any]) -> Self:
+        """Like `parse`, but keeps the spelling, which earlier versions made ids from (`ids_of_stored`)."""
         if not isinstance(data, Mapping):
             raise RequestError(f"a run must be a table of fields, got {type(data).__name__}")
         known = ("task", "model", "train", "evaluation", "seed")

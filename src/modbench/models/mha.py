@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from modbench.core.spec import RunSpec
 from modbench.core.task_spec import MhaTask
+from modbench.core import geometry
 from modbench.models import sizing
 from modbench.models.attention import attend
 from modbench.models.base import Model, Output, rule_code
@@ -102,7 +103,7 @@ class MhaMonolithic(Model):
         """Draws the model."""
         e, rules = spec.model.encoder_width, spec.task.num_rules
         heads = HEADS_PER_MODULE * rules
-        width = sizing.mha_head_width(spec.model.model_width, heads)
+        width = geometry.mha_head_width(spec.model.model_width, heads)
         return cls(
             _Ends.create(random, spec),
             _Attention.create(random, e, heads, width),
@@ -148,8 +149,8 @@ class MhaModular(Model):
         e, d, modules = spec.model.encoder_width, spec.model.model_width, spec.model.num_modules
         assert modules is not None
         heads = HEADS_PER_MODULE * modules
-        width = sizing.mha_head_width(d, heads)
-        hidden = sizing.mha_module_hidden(e, d, modules)
+        width = geometry.mha_head_width(d, heads)
+        hidden = geometry.mha_module_hidden(e, d, modules)
         sizes = Sizes(
             rules=spec.task.num_rules,
             modules=modules,

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from modbench.core.spec import RunSpec
+from modbench.core import geometry
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
 from modbench.models.grouped import dispatch
@@ -87,7 +88,7 @@ class MlpModular(Model):
         """Draws the model."""
         e, d, modules = spec.model.encoder_width, spec.model.model_width, spec.model.num_modules
         assert modules is not None
-        width = sizing.mlp_hidden_width(d, modules)
+        width = geometry.mlp_hidden_width(d, modules)
         sizes = Sizes(
             rules=spec.task.num_rules,
             modules=modules,

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from modbench.core.spec import RunSpec
+from modbench.core import geometry
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
 from modbench.models.grouped import dispatch
@@ -131,7 +132,7 @@ class RnnModular(Model):
         """Draws the model."""
         e, modules = spec.model.encoder_width, spec.model.num_modules
         assert modules is not None
-        hidden = sizing.rnn_hidden_width(e, spec.model.model_width, modules)
+        hidden = geometry.rnn_hidden_width(e, spec.model.model_width, modules)
         sizes = Sizes(
             rules=spec.task.num_rules,
             modules=modules,

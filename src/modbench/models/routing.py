@@ -12,6 +12,7 @@ Axes: leading axes are arbitrary (B examples; B, N tokens; B at one RNN step); M
 """
 
 import functools
+import inspect
 import itertools
 import operator
 from abc import abstractmethod
@@ -25,7 +26,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from modbench.core.errors import RequestError
-from modbench.core.names import GATES, SCORES
+from modbench.core.names import GATES, OWN_GATE_OPTIONS, OWN_SCORE_OPTIONS, SCORES, RouterOption
 from modbench.core.spec import ModelSpec, Option
 from modbench.models.layers import Linear, PerModule, TwoLayer, add_leading_bias
 from modbench.models.products import weighed_sums
@@ -143,6 +144,19 @@ def _check_count(name: str, value: Option) -> None:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
 
 
+def _declared(made_by: Callable[..., object]) -> dict[str, RouterOption]:
+    """The options that a router's class or `create` declares by a default or as `float`, by name."""
+    options = {}
+    for name, parameter in inspect.signature(made_by).parameters.items():
+        default = parameter.default if isinstance(parameter.default, Option) else None
+        # An annotation is a text where its module postpones the evaluation of annotations.
+        if parameter.annotation in (float, "float"):
+            options[name] = RouterOption(float, None if default is None else float(default))
+        elif default is not None:
+            options[name] = RouterOption(type(default), default)
+    return options
+
+
 SCORE_CLASSES: dict[str, type[Scores]] = {}
 GATE_CLASSES: dict[str, type[Gates]] = {}
 
@@ -153,6 +167,7 @@ def register_scores(name: str, description: str) -> Callable[[type[Scores]], typ
     def register(cls: type[Scores]) -> type[Scores]:
         SCORE_CLASSES[name] = cls
         SCORES[name] = description
+        OWN_SCORE_OPTIONS[name] = _declared(cls.create)
         return cls
 
     return register
@@ -164,6 +179,7 @@ def register_gates(name: str, description: str) -> Callable[[type[Gates]], type[
     def register(cls: type[Gates]) -> type[Gates]:
         GATE_CLASSES[name] = cls
         GATES[name] = description
+        OWN_GATE_OPTIONS[name] = _declared(cls)
         return cls
 
     return register

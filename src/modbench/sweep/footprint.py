@@ -8,6 +8,7 @@ processes; docs/performance.md has its table.
 
 from modbench.core.spec import RunSpec
 from modbench.core.task_spec import MhaTask, MlpTask
+from modbench.core import geometry
 from modbench.models import sizing
 
 BASE = 620_000_000
@@ -58,15 +59,15 @@ def numbers_per_token(spec: RunSpec, length: int) -> int:
             return around + 2 * d
         case MhaTask():
             heads = 2 * (modules or rules)
-            width = sizing.mha_head_width(d, heads)
+            width = geometry.mha_head_width(d, heads)
             # Queries, keys, values, what was found, and twice the attention weights.
             attention = 4 * d + 2 * heads * length
             if modules is None:
                 return around + attention + 2 * width + d + 2 * e
-            hidden = modules * sizing.mha_module_hidden(e, d, modules)
+            hidden = modules * geometry.mha_module_hidden(e, d, modules)
             return around + attention + 4 * modules * width + 2 * hidden
         case _:
-            hidden = d if modules is None else sizing.rnn_hidden_width(e, d, modules)
+            hidden = d if modules is None else geometry.rnn_hidden_width(e, d, modules)
             # Twice the blocks of every cell, from the input and from the state.
             return around + 4 * hidden + 8 * hidden * (modules or 1)
 
