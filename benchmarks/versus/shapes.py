@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from modbench.bench.shapes import COHORT, cohort
+from modbench.core import geometry
 from modbench.core.names import PAPER_MODELS
 from modbench.core.spec import RunSpec
-from modbench.core import geometry
 from modbench.models import sizing
 
 ENCODER_WIDTHS = (32, 64, 128, 256, 512)

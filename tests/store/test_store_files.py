@@ -11,6 +11,7 @@ from modbench.core.errors import MachineError, RequestError
 from modbench.core.identity import run_id
 from modbench.store import durable
 from modbench.store.files import PlannedCohort, Store
+from modbench.store.plan import decode_plan, encode_plan, sealed
 
 
 @pytest.fixture
@@ -161,7 +162,9 @@ def test_the_id_of_a_cohort_depends_on_all_that_it_is():
     ("runs", "width", "message"),
     [
         ([], 4, "needs a run"),
-        ([spec()], 0, "a width of 1 or more"),
+        ([spec()], 0, "a width from 1 to 1024"),
+        ([spec()], 1025, "a width from 1 to 1024"),
+        ([spec(seed=seed) for seed in range(33)], 32, "at most 32 runs or one group, got 33"),
         ([spec(), spec()], 4, "must differ"),
         ([spec(), spec(rules=3)], 4, "must share their static fields"),
     ],
@@ -169,6 +172,50 @@ def test_the_id_of_a_cohort_depends_on_all_that_it_is():
 def test_what_is_no_cohort_is_refused(runs, width, message):
     with pytest.raises(ValueError, match=message):
         PlannedCohort.of(runs, width)
+
+
+def sealed_plan(**changes):
+    table = json.loads(encode_plan(cohort()))
+    return sealed({name: value for name, value in (table | changes).items() if value is not None})
+
+
+SPECS = json.loads(encode_plan(cohort()))["runs"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": 0},
+        {"width": -4},
+        {"width": 2**40},
+        {"width": True},
+        {"width": 4.0},
+        {"width": None},
+        {"attempt": -1},
+        {"attempt": True},
+        {"attempt": "1"},
+        {"runs": []},
+        {"runs": [5]},
+        {"runs": [SPECS[0], SPECS[0]]},
+        {"runs": [SPECS[0], {**SPECS[1], "task": {**SPECS[1]["task"], "num_rules": 3}}]},
+        {"runs": [{**SPECS[0], "seed": seed} for seed in range(33)]},
+        {"more": 1},
+        {"cohort_id": "0" * 16},
+    ],
+    ids=str,
+)
+def test_a_sealed_plan_that_is_no_cohort_is_named_as_damaged(store, changes):
+    name = cohort().cohort_id
+    store.add_plan(cohort("rnn"))
+    (store.folder / "plan" / f"{name}.json").write_bytes(sealed_plan(**changes))
+    plans, damaged = store.intact_plans()
+    assert [plan.runs[0].task.architecture for plan in plans] == ["rnn"]
+    assert [damage.file for damage in damaged] == [f"plan/{name}.json"]
+    assert [damage.cohort_id for damage in store.set_damaged_aside()] == [name]
+
+
+def test_a_sealed_plan_as_it_was_written_is_read(store):
+    assert decode_plan(sealed_plan(), cohort().cohort_id) == cohort()
 
 
 def test_a_plan_whose_version_was_raised_is_retired_not_damaged(store, monkeypatch):

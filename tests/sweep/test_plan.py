@@ -8,7 +8,8 @@ from small_sweeps import spec, sweep
 from modbench.core.grid import parse_sweep
 from modbench.core.identity import run_id, static_key
 from modbench.core.names import PAPER_MODELS
-from modbench.sweep.plan import MOST_RUNS, Plan, make_plan
+from modbench.store.plan import MOST_RUNS
+from modbench.sweep.plan import Plan, make_plan
 
 
 def ids(plan: Plan) -> list[str]:

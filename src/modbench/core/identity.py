@@ -62,8 +62,8 @@ def static_fields(spec: RunSpec) -> dict[str, Any]:
     table = spec.model_dump(mode="json")
     for part, field in DYNAMIC:
         del (table[part] if part else table)[field]
-    for (part, field), neutral in ADDED_LATER.items():
-        if table[part][field] == neutral:
+    for (part, field), value in ADDED_LATER.items():
+        if table[part][field] == value:
             del table[part][field]
     return _versioned(spec, table)
 

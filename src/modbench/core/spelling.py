@@ -6,7 +6,6 @@ stand in order. Fields that merely have no effect on a run, such as a milestone 
 they are other requests.
 """
 
-import math
 import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

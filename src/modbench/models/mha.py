@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from modbench.core import geometry
 from modbench.core.spec import RunSpec
 from modbench.core.task_spec import MhaTask
-from modbench.core import geometry
 from modbench.models import sizing
 from modbench.models.attention import attend
 from modbench.models.base import Model, Output, rule_code

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from modbench.core.spec import RunSpec
 from modbench.core import geometry
+from modbench.core.spec import RunSpec
 from modbench.models import sizing
 from modbench.models.base import Model, Output, rule_code
 from modbench.models.grouped import dispatch

@@ -38,6 +38,7 @@ from modbench.store.leftovers import remove_leftovers
 from modbench.store.marker import MARKER, SWEEP, make_store, require_store
 from modbench.store.plan import PlannedCohort, decode_plan, encode_plan
 from modbench.store.record import CohortRecord, decode
+from modbench.store.respelling import ids_of_today
 from modbench.store.schema import RUNS, is_untrained
 
 __all__ = ["Damage", "PlannedCohort", "Store"]
@@ -214,9 +215,10 @@ class Store:
                 content = read_intact(self.folder / "cohorts" / cohort_id, ["runs"])["runs"]
             except DamagedFile:
                 continue
-            columns = ["run_id", "status", "reason", "env_memory_mb"]
-            table = decode(content, RUNS, columns=columns)
-            yield from zip(*(table[name].to_pylist() for name in columns), strict=True)
+            names = ["run_id", "spec", "status", "reason", "env_memory_mb"]
+            table = decode(content, RUNS, columns=names)
+            stored, specs, *columns = (table[name].to_pylist() for name in names)
+            yield from zip(ids_of_today(stored, specs) or stored, *columns, strict=True)
 
     def set_damaged_aside(self) -> list[Damage]:
         """Moves every cohort and plan that is not as it was written into `damaged/`, and names them.

@@ -1,13 +1,21 @@
 """A planned cohort and its file, `plan/<cohort_id>.json`: written once, never edited."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from modbench.core.errors import RequestError
 from modbench.core.identity import canonical, digest, run_id, static_fields, static_key
 from modbench.core.spec import RunSpec
+from modbench.core.spelling import neutral
+
+MOST_RUNS = 32
+"""Runs of a cohort, unless one group is wider. Cohorts are what workers share, so a sweep of very many seeds is cut
+into several; and each is a folder of files, so they are not cut smaller: the paper's settings (25 runs) stay whole."""
+MOST_WIDTH = 1024
+"""Runs of a group, at most, on any device."""
+_FIELDS = {"cohort_id", "width", "runs", "attempt", "digest"}
 
 
 @dataclass(frozen=True)
@@ -31,11 +39,16 @@ class PlannedCohort:
         """Plans runs as one cohort.
 
         Raises:
-            ValueError: there is no run, one is there twice, they differ in a static field, or the width is
-                less than 1.
+            ValueError: there is no run, one is there twice, they differ in a static field, there are more runs than
+                a cohort may have, or the width or the attempt is out of range.
         """
-        if not runs or width < 1:
-            raise ValueError(f"a cohort needs a run and a width of 1 or more, got {len(runs)} and {width}")
+        if not runs or not 1 <= width <= MOST_WIDTH or attempt < 0:
+            raise ValueError(
+                f"a cohort needs a run, a width from 1 to {MOST_WIDTH} and an attempt of 0 or more, "
+                f"got {len(runs)}, {width} and {attempt}"
+            )
+        if len(runs) > max(MOST_RUNS, width):
+            raise ValueError(f"a cohort must have at most {MOST_RUNS} runs or one group, got {len(runs)}")
         if len({static_key(spec) for spec in runs}) > 1:
             raise ValueError("the runs of a cohort must share their static fields")
         if len(set(runs_ids := [run_id(spec) for spec in runs])) < len(runs_ids):
@@ -67,7 +80,8 @@ def decode_plan(content: bytes, cohort_id: str) -> PlannedCohort | None:
         evaluation has been raised since, so that its runs are no longer the runs that would be trained.
 
     Raises:
-        ValueError: a byte of the content is not as it was written, or the file is no plan.
+        ValueError: a byte of the content is not as it was written, or the file is no plan: its cohort breaks a rule
+            of `PlannedCohort.of`.
     """
     try:
         table: Any = json.loads(content)
@@ -75,29 +89,24 @@ def decode_plan(content: bytes, cohort_id: str) -> PlannedCohort | None:
         raise ValueError("it is nested too deep") from None
     if (
         not isinstance(table, dict)
+        or not table.keys() <= _FIELDS
         or table.get("cohort_id") != cohort_id
-        or not isinstance(table.get("width"), int)
-        or not isinstance(table.get("attempt", 0), int)
-        or not isinstance(table.get("runs"), list)
-        or not table["runs"]
+        or type(width := table.get("width")) is not int
+        or type(attempt := table.get("attempt", 0)) is not int
+        or not isinstance(runs := table.get("runs"), list)
+        or not all(isinstance(run, dict) for run in runs)
         or content != sealed(table)
     ):
         raise ValueError(f"no intact plan of cohort {cohort_id}")
-    runs = parse_specs(table["runs"])
-    if runs is None:
-        return None
-    width, attempt = table["width"], table.get("attempt", 0)
-    if _cohort_id(runs, [run_id(spec) for spec in runs], width, attempt) != cohort_id:
-        return None
-    return PlannedCohort(cohort_id, width, runs, attempt)
-
-
-def parse_specs(tables: Sequence[Mapping[str, Any]]) -> tuple[RunSpec, ...] | None:
-    """Reads specifications back; None when a field or name of their day is gone: they are retired."""
     try:
-        return tuple(RunSpec.parse(table) for table in tables)
+        spelled = [RunSpec.as_spelled(run) for run in runs]
     except RequestError:
         return None
+    # Earlier versions made ids from a specification as it was written.
+    cohort = PlannedCohort.of(spelled, width, attempt)
+    if cohort.cohort_id != cohort_id:
+        return None
+    return replace(cohort, runs=tuple(neutral(spec) for spec in spelled))
 
 
 def sealed(table: dict[str, Any]) -> bytes:

@@ -1,6 +1,5 @@
 """A store -> tidy tables. Reading never moves, writes or repairs anything."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import QUANTITIES
 from modbench.store.cohort import FILES, DamagedFile, read_intact
 from modbench.store.files import Damage, Store
-from modbench.store.plan import parse_specs
 from modbench.store.record import decode, spec_columns, spec_text
+from modbench.store.respelling import respelled
 from modbench.store.schema import NO_ROOM, RUNS, SPEC_COLUMNS, TABLES, is_untrained, quantity_column
 
 MERGED = ("cohort_id", "status", *SPEC_COLUMNS, "num_parameters")
@@ -88,17 +87,15 @@ def load(folder: str | Path, snapshots: bool = True) -> Tables:
 
 def _load(store: Store, snapshots: bool) -> Tables:
     damaged: list[Damage] = []
-    retired: list[str] = []
     parts: dict[str, list[pa.Table]] = {name: [schema.empty_table()] for name, schema in TABLES.items()}
     seen: set[str] = set()
     cohorts = list(_cohorts(store, snapshots))
-    untrained = _untrained([cohort for _, cohort in cohorts if not isinstance(cohort, DamagedFile)])
+    retired = [cohort_id for cohort_id, cohort in cohorts if cohort is None]
+    untrained = _untrained([cohort for _, cohort in cohorts if isinstance(cohort, Mapping)])
     for cohort_id, cohort in cohorts:
         if isinstance(cohort, DamagedFile):
             damaged.append(Damage(cohort_id, f"cohorts/{cohort_id}/{cohort.file}"))
-        elif _is_retired(cohort["runs"]):
-            retired.append(cohort_id)
-        else:
+        elif cohort is not None:
             passed_over = seen | untrained.get(cohort["runs"]["cohort_id"][0].as_py(), set())
             for name, table in _without(cohort, passed_over).items():
                 parts[name].append(table)
@@ -120,8 +117,10 @@ def _load(store: Store, snapshots: bool) -> Tables:
     )
 
 
-def _cohorts(store: Store, snapshots: bool) -> Iterator[tuple[str, dict[str, pa.Table] | DamagedFile]]:
-    """Reads the published cohorts in the order of their ids."""
+def _cohorts(
+    store: Store, snapshots: bool
+) -> Iterator[tuple[str, Mapping[str, pa.Table] | DamagedFile | None]]:
+    """Reads the published cohorts in the order of their ids; None for one that is retired."""
     cohort_ids = store.published()
     # Thousands of small files: reading and decoding them leaves Python's lock to the other threads.
     with ThreadPoolExecutor() as pool:
@@ -129,7 +128,7 @@ def _cohorts(store: Store, snapshots: bool) -> Iterator[tuple[str, dict[str, pa.
         yield from zip(cohort_ids, pool.map(partial(_cohort, snapshots=snapshots), folders), strict=True)
 
 
-def _cohort(folder: Path, snapshots: bool) -> dict[str, pa.Table] | DamagedFile:
+def _cohort(folder: Path, snapshots: bool) -> Mapping[str, pa.Table] | DamagedFile | None:
     try:
         contents = read_intact(folder)
     except DamagedFile as damage:
@@ -146,7 +145,7 @@ def _cohort(folder: Path, snapshots: bool) -> dict[str, pa.Table] | DamagedFile:
         tables["curves"] = curves.set_column(
             place, curves.field(place), pa.nulls(len(curves), curves.field(place).type)
         )
-    return {**tables, "runs": _completed(tables["runs"])}
+    return respelled({**tables, "runs": _completed(tables["runs"])})
 
 
 def _completed(runs: pa.Table) -> pa.Table:
@@ -155,12 +154,6 @@ def _completed(runs: pa.Table) -> pa.Table:
         position = runs.schema.get_field_index(name)
         runs = runs.set_column(position, runs.schema.field(position), pc.fill_null(runs[name], neutral))
     return runs
-
-
-def _is_retired(runs: pa.Table) -> bool:
-    """Whether a cohort's runs have another identity by now; they share versions, so one run tells."""
-    specs = parse_specs([json.loads(runs["spec"][0].as_py())])
-    return specs is None or run_id(specs[0]) != runs["run_id"][0].as_py()
 
 
 def _untrained(cohorts: Sequence[Mapping[str, pa.Table]]) -> dict[str, set[str]]:

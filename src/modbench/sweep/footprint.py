@@ -6,9 +6,9 @@ final evaluation has no backward pass but larger batches. `benchmarks/memory.py`
 processes; docs/performance.md has its table.
 """
 
+from modbench.core import geometry
 from modbench.core.spec import RunSpec
 from modbench.core.task_spec import MhaTask, MlpTask
-from modbench.core import geometry
 from modbench.models import sizing
 
 BASE = 620_000_000

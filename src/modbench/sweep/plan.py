@@ -9,14 +9,10 @@ from typing import NamedTuple
 from modbench.core.identity import canonical, run_id, static_fields, static_key
 from modbench.core.names import MODELS
 from modbench.core.spec import RunSpec
-from modbench.store.plan import PlannedCohort
+from modbench.store.plan import MOST_RUNS, PlannedCohort
 from modbench.sweep.cost import flops
 from modbench.sweep.memory import ANYWHERE, Place
 from modbench.sweep.width import choose_width
-
-MOST_RUNS = 32
-"""Runs of a cohort, unless one group is wider. Cohorts are what workers share, so a sweep of very many seeds is cut
-into several; and each is a folder of files, so they are not cut smaller: the paper's settings (25 runs) stay whole."""
 
 
 class Plan(NamedTuple):

@@ -11,13 +11,14 @@ from math import ceil
 
 from modbench.core.spec import RunSpec
 from modbench.models.sizing import num_parameters
+from modbench.store.plan import MOST_WIDTH
 from modbench.sweep.footprint import group_bytes, widest
 from modbench.sweep.memory import ANYWHERE, Place
 
 WIDEST = 13
 """Most runs side by side on a core: 25 runs, the paper's setting, then make two groups."""
 
-WIDEST_ON_ACCELERATOR = 1024
+WIDEST_ON_ACCELERATOR = MOST_WIDTH
 """Most runs side by side on an accelerator, where a step of a few runs is mostly the starting of its kernels."""
 
 GROUP_WORK = 50_000_000
