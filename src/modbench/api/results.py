@@ -18,6 +18,7 @@ from modbench.api.card import html_card, text_card
 from modbench.api.pictures import Charts, Plots
 from modbench.core.errors import RequestError, unknown
 from modbench.core.names import CHECKPOINTS
+from modbench.core.paths import given_path
 from modbench.core.quantities import QUANTITIES
 from modbench.store.table import Tables
 from modbench.store.table import load as load_tables
@@ -54,7 +55,7 @@ def load(folder: str | Path, checkpoint: str = "last", outcome: Outcome | None =
         results = modbench.load("results/quick")
         results.runs.groupby("model")["error_ood"].median()
     """
-    return Results(load_tables(folder), Path(folder), checkpoint, outcome)
+    return Results(load_tables(folder), given_path(folder), checkpoint, outcome)
 
 
 class Results:

@@ -9,6 +9,7 @@ from rich.console import Console
 from modbench.api.requests import SweepLike, executor_of, sweep_of
 from modbench.api.results import Results, load, require_checkpoint
 from modbench.core.grid import Overrides
+from modbench.core.paths import given_path
 from modbench.sweep.describe import describe_cell, plural
 from modbench.sweep.display import make_display
 from modbench.sweep.events import CohortFailed, Event
@@ -77,11 +78,11 @@ def run(
         require_writer()
     wanted = sweep_of(sweep, overrides, _name(out))
     chosen = executor_of(executor, workers, wanted)
-    folder = Path(out) if out is not None else default_folder(wanted)
+    folder = given_path(out) if out is not None else default_folder(wanted)
     prepared = prepare(wanted, folder, chosen.place)
     for damage in prepared.damages:
         warnings.warn(f"{folder / damage.file} was damaged and is made anew", stacklevel=2)
-    logs = folder / "tensorboard" if tensorboard is True else Path(tensorboard) if tensorboard else None
+    logs = folder / "tensorboard" if tensorboard is True else given_path(tensorboard) if tensorboard else None
     with event_log(logs, prepared.store, prepared.plan.pending) as log:
         keeping = USUAL._replace(params=keep_params)
         failures = _train(len(wanted.runs), prepared, chosen, quiet, keeping, log)
@@ -116,7 +117,7 @@ def _train(
 
 def _name(out: str | Path | None) -> str:
     """A name for a sweep that has none: that of its folder, as far as a sweep may be called so."""
-    letters = Path(out).name if out is not None else ""
+    letters = given_path(out).name if out is not None else ""
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in letters).strip(".-") or "sweep"
 
 

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from modbench import __version__
 from modbench.core.errors import MachineError, RequestError
+from modbench.core.paths import given_path
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -30,6 +31,13 @@ class _Group(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
 
 
+def _given(value: Path | list[Path] | None) -> Path | list[Path] | None:
+    """Reads `~` as the home folder, also where the shell leaves it as it is, in `--out=~/x`."""
+    if isinstance(value, list):
+        return [given_path(path) for path in value]
+    return None if value is None else given_path(value)
+
+
 app = typer.Typer(
     cls=_Group,
     name="modbench",
@@ -43,9 +51,14 @@ app = typer.Typer(
 SweepName = Annotated[
     str, typer.Argument(metavar="SWEEP", help="A preset's name, or a sweep file that ends in .toml.")
 ]
-StoreFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that modbench run has made.")]
+StoreFolder = Annotated[
+    Path, typer.Argument(callback=_given, metavar="DIR", help="Folder that modbench run has made.")
+]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Folder of the results [default: results/<name>].")
+    Path | None,
+    typer.Option(
+        "--out", callback=_given, metavar="DIR", help="Folder of the results [default: results/<name>]."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -173,9 +186,17 @@ def status(
 
 @app.command()
 def merge(
-    sources: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Stores; they stay as they are.")],
+    sources: Annotated[
+        list[Path], typer.Argument(callback=_given, metavar="DIR...", help="Stores; they stay as they are.")
+    ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="The store to merge into; made where there is none.")
+        Path,
+        typer.Option(
+            "--out",
+            callback=_given,
+            metavar="DIR",
+            help="The store to merge into; made where there is none.",
+        ),
     ],
 ) -> None:
     """Bring the results of several stores together, every run once."""
@@ -186,8 +207,8 @@ def merge(
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a store.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Folder of another.")],
+    first: Annotated[Path, typer.Argument(callback=_given, metavar="A", help="Folder of a store.")],
+    second: Annotated[Path, typer.Argument(callback=_given, metavar="B", help="Folder of another.")],
     tolerance: Annotated[
         float,
         typer.Option("--tolerance", metavar="T", help="Equal is |x - y| <= T max(1, |x|, |y|)."),
@@ -232,7 +253,10 @@ def figures(
 def report(
     folder: StoreFolder,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="The page [default: DIR/report.html].")
+        Path | None,
+        typer.Option(
+            "--output", callback=_given, metavar="FILE", help="The page [default: DIR/report.html]."
+        ),
     ] = None,
     checkpoint: CheckpointName = "last",
 ) -> None:
@@ -289,7 +313,10 @@ def bench(
         float, typer.Option("--seconds", metavar="S", help="Time of measuring per shape, compilation apart.")
     ] = 3.0,
     json: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write all that was measured to a file.")
+        Path | None,
+        typer.Option(
+            "--json", callback=_given, metavar="FILE", help="Write all that was measured to a file."
+        ),
     ] = None,
 ) -> None:
     """Measure how fast this machine trains, shape by shape."""

@@ -12,6 +12,7 @@ from rich.text import Text
 from modbench.cli.console import output
 from modbench.cli.status import store_notes
 from modbench.core.errors import RequestError
+from modbench.core.paths import decoded
 from modbench.store.table import Tables, load
 from modbench.sweep.describe import plural
 from modbench.sweep.environment import usable_cores
@@ -123,7 +124,7 @@ def unfinished_line(tables: Tables) -> Text | None:
 def _provenance(folder: Path) -> dict[str, str]:
     """Where the page's numbers come from."""
     try:
-        sweep = tomllib.loads((folder / "sweep.toml").read_text("utf-8"))
+        sweep = tomllib.loads(decoded((folder / "sweep.toml").read_bytes()))
     except (OSError, ValueError):
         sweep = {}
     name = sweep.get("name", folder.name)

@@ -17,7 +17,6 @@ axis when given a list of lists.
 """
 
 import itertools
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -25,7 +24,9 @@ from typing import Any, NamedTuple
 
 from modbench.core.errors import RequestError, unknown
 from modbench.core.identity import run_id
+from modbench.core.paths import decoded, given_path
 from modbench.core.spec import RunSpec
+from modbench.core.toml import BareText, parse_override, parse_toml, with_hint
 
 LIST_FIELDS = frozenset({"task.rule_probabilities", "evaluation.lengths", "train.halve_learning_rate_at"})
 TABLE_FIELDS = frozenset({"model.score_options", "model.gate_options"})
@@ -71,9 +72,8 @@ def load_sweep(name: str, overrides: Overrides = ()) -> Sweep:
         RequestError: there is no such preset or file, it is no TOML, or it describes no valid sweep.
     """
     if name.endswith(".toml"):
-        path = Path(name)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = decoded(given_path(name).read_bytes())
         except FileNotFoundError:
             raise RequestError(f"no sweep file {name!r}. Presets: {', '.join(preset_names())}.") from None
         except (OSError, ValueError) as error:
@@ -84,7 +84,7 @@ def load_sweep(name: str, overrides: Overrides = ()) -> Sweep:
         error = unknown("preset", name, preset_names())
         raise RequestError(f"{error} A sweep file's name ends in .toml.")
     try:
-        table = _toml(text)
+        table = parse_toml(text)
     except ValueError as error:
         raise RequestError(f"sweep file {name!r} is not TOML: {error}") from None
     return parse_sweep(table, overrides, default_name=Path(name).stem)
@@ -113,7 +113,7 @@ def parse_sweep(table: Mapping[str, Any], overrides: Overrides = (), default_nam
     grids = table.get("grid")
     if not isinstance(grids, list) or not grids or not all(isinstance(grid, Mapping) for grid in grids):
         raise RequestError("a sweep must have at least one [[grid]] table")
-    given = _flatten(overrides) if isinstance(overrides, Mapping) else map(_override, overrides)
+    given = _flatten(overrides) if isinstance(overrides, Mapping) else map(parse_override, overrides)
     replaced = list(given)
     flat_grids = []
     for grid in grids:
@@ -124,37 +124,25 @@ def parse_sweep(table: Mapping[str, Any], overrides: Overrides = (), default_nam
             elif field == "model.name":
                 flat.pop("model.scores", None)
                 flat.pop("model.gates", None)
-            flat[field] = value
+            flat[field] = str(value) if isinstance(value, BareText) else value
         flat_grids.append(flat)
+    try:
+        runs = _runs(flat_grids)
+    except RequestError as error:
+        raise with_hint(error, replaced) from None
+    source = {"name": name, "description": description, "grid": [_nest(flat) for flat in flat_grids]}
+    return Sweep(name, description, source, runs)
+
+
+def _runs(flat_grids: Sequence[Mapping[str, Any]]) -> dict[str, RunSpec]:
+    """The runs of all grids by their ids, each once."""
     runs: dict[str, RunSpec] = {}
     for flat in flat_grids:
         for spec in _expand(flat):
             runs.setdefault(run_id(spec), spec)
             if len(runs) > MOST_RUNS:
                 raise RequestError(f"a sweep must have at most {MOST_RUNS:,} runs, got more")
-    source = {"name": name, "description": description, "grid": [_nest(flat) for flat in flat_grids]}
-    return Sweep(name, description, source, runs)
-
-
-def _override(text: str) -> tuple[str, Any]:
-    field, equals, value = text.partition("=")
-    field = field.strip()
-    if not equals or not field:
-        raise RequestError(f"an override must look like train.steps=2000, got {text!r}")
-    try:
-        return field, _toml(f"value = {value}")["value"]
-    except ValueError:
-        return field, value.strip()
-
-
-def _toml(text: str) -> dict[str, Any]:
-    """Reads TOML; ValueError also where it is nested too deep, or a number is too long to be shown."""
-    try:
-        table = tomllib.loads(text)
-        repr(table)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    return table
+    return runs
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from modbench.analysis import with_settings
 from modbench.analysis.needs import Need
 from modbench.analysis.summary import planned_runs
 from modbench.core.errors import MachineError, RequestError, unknown
+from modbench.core.paths import given_path
 from modbench.figures.base import FigureCard, FigureData, slug
 from modbench.figures.drawers import MANY_RUNS, drawers
 from modbench.figures.latex import latex_tables
@@ -81,7 +82,7 @@ def save_figures(
             raise unknown("figure format", suffix, FORMATS)
     if style is not None and style not in PAPERS:
         raise unknown("style", style, PAPERS)
-    tables, folder = with_settings(tables), Path(folder)
+    tables, folder = with_settings(tables), given_path(folder)
     planned = planned_runs(tables, checkpoint)
     # The last ones have the most panels: these are drawn while the others are prepared.
     found = ((name, numbers_of(FIGURES[name], tables, planned, checkpoint)) for name in reversed(names))

@@ -21,6 +21,7 @@ from modbench.analysis.intervals import LEVEL
 from modbench.analysis.summary import planned_runs
 from modbench.core.errors import MachineError, RequestError
 from modbench.core.names import CHECKPOINTS
+from modbench.core.paths import given_path
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures import FIGURES, FigureCard, FigureData, model_styles
 from modbench.figures.drawers import MANY_RUNS, drawers
@@ -118,7 +119,7 @@ def write_report(
         RequestError: the path is a folder, or the checkpoint is unknown.
         MachineError: the page cannot be written, or a process that draws was killed.
     """
-    path = Path(path)
+    path = given_path(path)
     if path.is_dir():
         raise RequestError(f"the report must be a file, got the folder {str(path)!r}")
     html = render(tables, provenance or {}, checkpoint, processes)

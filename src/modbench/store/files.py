@@ -25,6 +25,7 @@ from typing import Any, Self
 import tomli_w
 
 from modbench.core.errors import MachineError
+from modbench.core.paths import decoded, given_path
 from modbench.store.cohort import DamagedFile, contents, read_intact, write_folder
 from modbench.store.durable import (
     entries,
@@ -82,7 +83,7 @@ class Store:
                 of a newer schema. Nothing has been written then.
             MachineError: the disk is full.
         """
-        folder = Path(folder)
+        folder = given_path(folder)
         make_store(folder, tomli_w.dumps(sweep_source).encode())
         remove_leftovers(folder)
         return cls(folder)
@@ -94,7 +95,7 @@ class Store:
         Raises:
             RequestError: there is no such folder, it is no store, or its schema is newer than this modbench.
         """
-        folder = Path(folder)
+        folder = given_path(folder)
         require_store(folder)
         return cls(folder)
 
@@ -108,7 +109,7 @@ class Store:
         with machine_errors(f"read {path}"):
             content = path.read_bytes()
         try:
-            return tomllib.loads(content.decode())
+            return tomllib.loads(decoded(content))
         except ValueError as error:
             raise MachineError(f"{path} is damaged ({error}); modbench run writes it anew") from None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from modbench.core.errors import RequestError
+from modbench.core.paths import given_path
 from modbench.store.cohort import DIGESTS, FILES, DamagedFile, read_files
 from modbench.store.durable import entries, machine_errors, make_folder, replace_file
 from modbench.store.files import Damage, Store
@@ -60,7 +61,7 @@ def merge_stores(sources: Sequence[str | Path], target: str | Path) -> Merged:
         MachineError: something cannot be read or written, on a full disk say.
     """
     stores = [Store.open(source) for source in sources]
-    target = Path(target)
+    target = given_path(target)
     for store in stores:
         if target.exists() and store.folder.samefile(target):
             raise RequestError(f"a store must be merged into another folder, got {target} as both")

@@ -23,6 +23,7 @@ from safetensors.numpy import save
 from modbench.core.errors import MachineError, RequestError, unknown
 from modbench.core.identity import canonical
 from modbench.core.names import CHECKPOINTS
+from modbench.core.paths import given_path
 from modbench.core.spec import RunSpec
 from modbench.store.durable import machine_errors, make_folder, replace_file
 from modbench.store.marker import require_store
@@ -74,7 +75,7 @@ def load_params(folder: str | Path, run_id: str, checkpoint: str = "last") -> St
         stored = load_params("results/mine", run_id)
         model = TrainedRun(stored.spec, stored.arrays)
     """
-    folder = Path(folder)
+    folder = given_path(folder)
     require_store(folder)
     if checkpoint not in CHECKPOINTS:
         raise unknown("checkpoint", checkpoint, CHECKPOINTS)
