@@ -35,6 +35,7 @@ ENV: dict[str, Any] = {
     "env_python": "3.11.0",
     "env_peak_memory_mb": 100.0,
     "env_memory_mb": 1000.0,
+    "env_settings": None,
 }
 _SKILL = {"monolithic": 1.0, "modular": 0.7, "modular-op": 0.6, "gt-modular": 0.35}
 

@@ -27,6 +27,7 @@ ENV: dict[str, Any] = {
     "env_python": "3.11.0",
     "env_peak_memory_mb": 100.0,
     "env_memory_mb": 1000.0,
+    "env_settings": None,
 }
 
 

@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "env_python": "3.11.0",
     "env_peak_memory_mb": 1.0,
     "env_memory_mb": 1000.0,
+    "env_settings": None,
 }
 
 

@@ -16,6 +16,7 @@ from modbench.evaluation.evaluate import Measured, checkpoint_result, curve_poin
 from modbench.evaluation.result import CheckpointResult, RunResult
 from modbench.tasks.overlap import rule_overlap
 from modbench.training.cohort import CohortProgram, curve_steps, live_loss, replica
+from modbench.training.settings import benchmark_settings
 from modbench.training.snapshot import Curve, Forgetful, Keeper, layout, named, put_back, take
 from modbench.training.trainer import RunData, TrainState
 
@@ -43,6 +44,7 @@ class Stopped(Exception):  # noqa: N818 - no error, the answer to a request
     """The group was asked to stop and did, between two chunks."""
 
 
+@benchmark_settings()
 def run_group(
     specs: Sequence[RunSpec],
     width: int,

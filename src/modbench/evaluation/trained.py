@@ -13,6 +13,7 @@ from modbench.evaluation.result import CheckpointResult
 from modbench.models.base import Output
 from modbench.models.precision import products_in
 from modbench.tasks.base import Batch
+from modbench.training.settings import benchmark_settings
 from modbench.training.snapshot import filled
 from modbench.training.trainer import Trainer
 
@@ -39,6 +40,7 @@ class TrainedRun:
         gates = run(batch.inputs, batch.rule).gates  # (1000, M) for the MLP
     """
 
+    @benchmark_settings()
     def __init__(self, spec: RunSpec, arrays: Mapping[str, np.ndarray]):
         self.spec = spec
         self._trainer = Trainer(spec)
@@ -47,11 +49,13 @@ class TrainedRun:
         self.model = self._trainer.model(self._params)
         self._call = jax.jit(lambda params, *batch: self._trainer.model(params)(*batch))
 
+    @benchmark_settings()
     def __call__(self, inputs: Float[Array, "..."], rule: Int[Array, "..."]) -> Output:
         """What the model says of a batch, see `modbench.models.base.Model`."""
         with products_in(self.spec.train.precision):
             return self._call(self._params, inputs, rule)
 
+    @benchmark_settings()
     def draw(self, size: int, seed: int = 0, scale: float = 1.0, length: int | None = None) -> Batch:
         """Draws fresh examples of the run's task, under the run's distribution of rules.
 
@@ -66,6 +70,7 @@ class TrainedRun:
         inputs, rule = task.draw(key, size, length or self.spec.length, self._trainer.rule_probabilities)
         return task.batch(self._data.coefficients, inputs, rule, scale)
 
+    @benchmark_settings()
     def measure(self, step: int | None = None) -> CheckpointResult:
         """Measures every reported quantity again, on the very samples of the run's own evaluation.
 

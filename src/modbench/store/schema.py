@@ -59,6 +59,7 @@ _ENV = (
     _field("env_python", pa.string()),
     _maybe("env_peak_memory_mb", pa.float64()),
     _maybe("env_memory_mb", pa.float64()),
+    _maybe("env_settings", pa.string()),
 )
 ENV_COLUMNS = tuple(field.name for field in _ENV)
 """What depends on the machine and not on the specification."""

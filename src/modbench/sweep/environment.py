@@ -11,9 +11,14 @@ from itertools import takewhile
 from pathlib import Path
 
 import modbench
+from modbench.core.jax_settings import as_variables
 
 DEVICE_MEMORY = ("XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_CLIENT_MEM_FRACTION")
 """The share of a device that JAX may allocate goes by either name, but not by both."""
+
+_LEVEL = "--xla_backend_optimization_level=1"
+_USERS = ("XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
+"""Variables by which a user can change numbers in ways that cannot be told apart from harmless ones."""
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -34,8 +39,8 @@ def worker_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Environment variables of a process that trains; they work only if set before JAX is imported.
 
     One thread a worker: XLA divides a product among its threads, so more threads would give other bits, and
-    many small programs fill the cores better than one that is cut up. The numbers' precision and random
-    generator are set to what the benchmark is defined with, whatever the user prefers elsewhere.
+    many small programs fill the cores better than one that is cut up. Settings of JAX that numbers depend on have
+    the values that the benchmark is defined with, whatever the user prefers elsewhere.
 
     Args:
         environ: the environment to start from; a compilation cache that it names is kept.
@@ -44,12 +49,11 @@ def worker_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         The variables to add.
     """
     # The level halves the time to compile and costs no speed; it changes bits, so it is fixed for everyone.
-    level = "" if accelerated(environ) else "--xla_backend_optimization_level=1"
+    level = "" if accelerated(environ) else _LEVEL
     variables = {
         "NPROC": "1",
         "XLA_FLAGS": f"{environ.get('XLA_FLAGS', '').replace(level, '')} {level}".strip(),
-        "JAX_ENABLE_X64": "0",
-        "JAX_DEFAULT_PRNG_IMPL": "threefry2x32",
+        **as_variables(),
     }
     preferences = {
         # Compiled programs are machine code: they belong to the user's cache, never into a store.
@@ -67,6 +71,12 @@ def worker_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         # JAX's own limit, three quarters of a device, is below what plans may fill.
         preferences[DEVICE_MEMORY[0]] = "0.9"
     return variables | {name: environ.get(name, value) for name, value in preferences.items()}
+
+
+def users_settings(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The column `env_settings`: what the user set that may change numbers and is not ours to take away."""
+    found = {name: environ.get(name, "").replace(_LEVEL, "").split() for name in _USERS}
+    return "; ".join(f"{name}={' '.join(flags)}" for name, flags in found.items() if flags) or None
 
 
 def usable_cores() -> int:

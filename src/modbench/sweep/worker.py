@@ -18,7 +18,7 @@ from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.store.record import CohortRecord
 from modbench.store.schema import NO_ROOM
-from modbench.sweep.environment import describe_machine, peak_memory_mb
+from modbench.sweep.environment import describe_machine, peak_memory_mb, users_settings
 from modbench.sweep.events import (
     Advanced,
     CohortFailed,
@@ -183,6 +183,7 @@ class Trainer:
             environment = {
                 "env_started": started,
                 "env_peak_memory_mb": peak_memory_mb(),
+                "env_settings": users_settings(),
                 "env_memory_mb": self.share and self.share / 2**20,
                 **describe_machine(),
             }
