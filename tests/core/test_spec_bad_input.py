@@ -116,6 +116,29 @@ BAD = [
     ),
     ({"task": MLP, "model": {"gates": "top-k", "gate_options": {"k": [1]}}}, "model.gate_options.k: must be"),
     ({"task": MLP, "train": {"steps": 2**31}}, "train.steps: must be"),
+    (
+        {"task": MLP, "train": {"learning_rate": 5e-324}},
+        "train.learning_rate: must be from 1.1754944e-38 to 3.4",
+    ),
+    ({"task": MLP, "train": {"learning_rate": 1e-38}}, "as float32 can hold it, got 1e-38"),
+    ({"task": MLP, "train": {"learning_rate": 1e39}}, "as float32 can hold it, got 1e+39"),
+    ({"task": MLP, "train": {"learning_rate": 10**400}}, "train.learning_rate: must be a"),
+    ({"task": MLP, "train": {"clip_norm": 1e-300}}, "train.clip_norm: must be from"),
+    ({"task": MLP, "train": {"clip_norm": 3.5e38}}, "train.clip_norm: must be from"),
+    ({"task": MLP | {"rule_probabilities": [1, 1e-50, 0, 0]}}, "task.rule_probabilities.1: must be from"),
+    (
+        {"task": MLP, "model": {"gate_options": {"temperature": 1e-300}}},
+        "model.gate_options.temperature: must be from",
+    ),
+    (
+        {"task": MLP, "model": {"gate_options": {"temperature": 1e39}}},
+        "model.gate_options.temperature: must be from",
+    ),
+    (
+        {"task": MLP, "model": {"scores": "rule", "score_options": {"hidden": 2**40}}},
+        "model.score_options.hidden: must be at most 2147483647 in size as an integer, got 1099511627776",
+    ),
+    ({"task": MLP, "model": {"encoder_width": 2**40}}, "model.encoder_width: must be less than or equal to"),
 ]
 
 
@@ -134,3 +157,10 @@ def test_names_are_suggested_only_where_one_is_near():
     assert (
         str(unknown("preset", "zzz", ["quick", "smoke"])) == "unknown preset 'zzz'. Possible: quick, smoke."
     )
+
+
+@pytest.mark.parametrize("value", [2.0**-126, (2 - 2.0**-23) * 2.0**127])
+def test_the_ends_of_float32_are_within(value):
+    assert RunSpec.parse({"task": MLP, "train": {"learning_rate": value, "clip_norm": value}})
+    options = {"gate_options": {"temperature": value}}
+    assert RunSpec.parse({"task": MLP, "model": options}).model.gate_options == {"temperature": value}

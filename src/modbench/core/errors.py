@@ -51,7 +51,8 @@ def first_problem(error: "ValidationError", passed_over: Container[object] = ())
     where = ".".join(str(part) for part in problem["loc"] if part not in passed_over)
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
-        prefix = f"{where}." if where and not message.startswith(where) else ""
+        after = ": " if message.startswith("must") else "."
+        prefix = f"{where}{after}" if where and not message.startswith(where) else ""
         return prefix + message
     message = message.removeprefix("Input should be ").removesuffix(" required")
     if problem["type"] == "missing":

@@ -15,6 +15,7 @@ from modbench.core.names import GATE_OPTIONS, GATES, MODELS, SCORE_OPTIONS, SCOR
 from modbench.core.protocol import fill_in
 from modbench.core.spelling import neutral
 from modbench.core.task_spec import (
+    MOST,
     TASKS,
     MlpTask,
     NonNegative,
@@ -23,6 +24,7 @@ from modbench.core.task_spec import (
     Seed,
     Spec,
     TaskSpec,
+    in_float32,
 )
 
 Option = int | float | str | bool
@@ -52,6 +54,13 @@ class ModelSpec(Spec):
                 raise ValueError(f"{name!r}: must be the name of an option")
             if not isinstance(value, Option) or (isinstance(value, float) and not math.isfinite(value)):
                 raise ValueError(f"{name}: must be a finite number, a text, true or false, got {value!r}")
+            if isinstance(value, int) and abs(value) > MOST:
+                raise ValueError(f"{name}: must be at most {MOST} in size as an integer, got {value!r}")
+            if isinstance(value, float):
+                try:
+                    in_float32(value)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from None
         return options
 
     @model_validator(mode="before")

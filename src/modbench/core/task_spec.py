@@ -2,14 +2,29 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from modbench.core.names import Kind
 
+SMALLEST, LARGEST = 2.0**-126, (2 - 2.0**-23) * 2.0**127
+"""Sizes of float32's normal numbers. Programs compute in float32, where what is smaller counts as 0."""
+MOST = 2**31 - 1
+"""The largest integer of a program."""
+
+
+def in_float32(value: float) -> float:
+    """The number itself. Raises `ValueError` for one that is not 0 and not near any normal number of float32."""
+    if value != 0 and not SMALLEST <= abs(value) <= LARGEST:
+        raise ValueError(
+            f"must be from {SMALLEST:.8g} to {LARGEST:.8g} in size, as float32 can hold it, got {value!r}"
+        )
+    return value
+
+
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Positive = Annotated[int, Field(ge=1, lt=2**31)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(in_float32)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(in_float32)]
 
 
 class Spec(BaseModel):
