@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from modbench.core.identity import ADDED_LATER, canonical, digest, run_id, static_key
+from modbench.core.identity import (
+    ADDED_LATER,
+    VERSIONS,
+    canonical,
+    digest,
+    run_id,
+    static_fields,
+    static_key,
+)
 from modbench.core.spec import EvaluationSpec, ModelSpec, RunSpec, TrainSpec
 from modbench.core.task_spec import MhaTask, MlpTask, RnnTask
 
@@ -183,6 +191,50 @@ def test_a_raised_version_retires_the_results_of_that_architecture_alone(monkeyp
     monkeypatch.setitem(identity.VERSIONS[part], "mha", 99)
     after = {name: run_id(spec) for name, spec in SPECS.items()}
     assert [name for name in SPECS if before[name] != after[name]] == ["mha"]
+
+
+def slow_table(spec, keep):
+    """The formula of ids in full: nested tables of the fields to keep, with the versions."""
+    architecture = spec.task.architecture
+    table = {"versions": {part: versions[architecture] for part, versions in VERSIONS.items()}}
+    dumped = spec.model_dump(mode="json")
+    for part in ("task", "model", "train", "evaluation"):
+        values = getattr(spec, part)
+        table[part] = {
+            f: dumped[part][f] for f in type(values).model_fields if keep(part, f, getattr(values, f))
+        }
+    table["task"]["architecture"] = architecture
+    if keep("run", "seed", spec.seed):
+        table["seed"] = spec.seed
+    return table
+
+
+CLASSES = {"model": ModelSpec, "train": TrainSpec, "evaluation": EvaluationSpec, "run": RunSpec}
+
+
+@pytest.mark.parametrize("name", PINNED_SPECS)
+def test_ids_and_keys_follow_the_formula_however_they_are_made(name):
+    spec = PINNED_SPECS[name]
+
+    def differs(part, field, value):
+        about = CLASSES.get(part, type(spec.task)).model_fields[field]
+        return about.is_required() or value != about.default
+
+    def static(part, field, value):
+        dynamic = (part, field) in (("task", "task_seed"), ("train", "learning_rate"), ("run", "seed"))
+        return not dynamic and (field, value) != ("precision", "float32")
+
+    assert run_id(spec) == digest(slow_table(spec, differs))
+    assert static_fields(spec) == json.loads(canonical(slow_table(spec, static)))
+    assert static_key(spec) == canonical(static_fields(spec))
+
+
+def test_a_copy_that_is_changed_has_an_id_of_its_own():
+    spec = SPECS["mlp"]
+    other = spec.model_copy(update={"task": spec.task.model_copy(update={"task_seed": 3})})
+    assert run_id(spec) == PINNED["mlp"]
+    assert run_id(other) == run_id(RunSpec.of({"architecture": "mlp", "num_rules": 4, "task_seed": 3}))
+    assert static_key(other) == static_key(spec)
 
 
 def test_run_id_form():

@@ -16,21 +16,18 @@ Fields whose value is a list by nature (`rule_probabilities`, `lengths`, `halve_
 axis when given a list of lists.
 """
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from modbench.core.errors import RequestError, unknown
-from modbench.core.identity import run_id
+from modbench.core.expansion import expand, nested
 from modbench.core.paths import decoded, given_path
 from modbench.core.spec import RunSpec
 from modbench.core.toml import BareText, parse_override, parse_toml, with_hint
 
-LIST_FIELDS = frozenset({"task.rule_probabilities", "evaluation.lengths", "train.halve_learning_rate_at"})
 TABLE_FIELDS = frozenset({"model.score_options", "model.gate_options"})
-MOST_RUNS = 1_000_000
 
 Overrides = Sequence[str] | Mapping[str, Any]
 """Fields that replace those of a sweep, see `load_sweep`."""
@@ -127,22 +124,11 @@ def parse_sweep(table: Mapping[str, Any], overrides: Overrides = (), default_nam
             flat[field] = str(value) if isinstance(value, BareText) else value
         flat_grids.append(flat)
     try:
-        runs = _runs(flat_grids)
+        runs = expand(flat_grids)
     except RequestError as error:
         raise with_hint(error, replaced) from None
-    source = {"name": name, "description": description, "grid": [_nest(flat) for flat in flat_grids]}
+    source = {"name": name, "description": description, "grid": [nested(flat) for flat in flat_grids]}
     return Sweep(name, description, source, runs)
-
-
-def _runs(flat_grids: Sequence[Mapping[str, Any]]) -> dict[str, RunSpec]:
-    """The runs of all grids by their ids, each once."""
-    runs: dict[str, RunSpec] = {}
-    for flat in flat_grids:
-        for spec in _expand(flat):
-            runs.setdefault(run_id(spec), spec)
-            if len(runs) > MOST_RUNS:
-                raise RequestError(f"a sweep must have at most {MOST_RUNS:,} runs, got more")
-    return runs
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -152,35 +138,3 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flatten(value, f"{field}.")
         else:
             yield field, value
-
-
-def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for field, value in flat.items():
-        *parts, last = field.split(".")
-        table = nested
-        for part in parts:
-            table = table.setdefault(part, {})
-            if not isinstance(table, dict):
-                raise RequestError(f"field {field!r} lies inside {part!r}, which is not a table")
-        table[last] = dict(value) if isinstance(value, Mapping) else value
-    return nested
-
-
-def _expand(flat: Mapping[str, Any]) -> Iterator[RunSpec]:
-    axes = []
-    for field, value in flat.items():
-        if field in LIST_FIELDS:
-            varies = isinstance(value, list) and bool(value) and isinstance(value[0], list)
-        else:
-            varies = isinstance(value, list)
-        if varies and not value:
-            raise RequestError(f"axis {field!r} must have at least one value, got an empty list")
-        axes.append([(field, choice) for choice in (value if varies else [value])])
-    size = 1
-    for axis in axes:
-        size *= len(axis)
-    if size > MOST_RUNS:
-        raise RequestError(f"a grid must have at most {MOST_RUNS:,} runs, got {size:,}")
-    for choices in itertools.product(*axes):
-        yield RunSpec.parse(_nest(dict(choices)))

@@ -8,7 +8,8 @@ that changes numbers raises a version and retires what it must.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -31,8 +32,18 @@ ADDED_LATER = {("train", "precision"): "float32"}
 
 
 def run_id(spec: RunSpec) -> str:
-    """Identity of a run: 16 hexadecimal digits, equal exactly for runs that have the same numbers."""
-    return digest(_versioned(spec, _differing(spec, spec.model_dump(mode="json"))))
+    """Identity of a run: 16 hexadecimal digits, equal exactly for runs that have the same numbers.
+
+    It is the digest of the fields that differ from their class defaults, with the versions.
+    """
+    texts = _versions(spec)
+    for name, field in type(spec).model_fields.items():
+        value = getattr(spec, name)
+        if isinstance(value, BaseModel):
+            texts[name] = _part_texts(_Same(value), name).differing
+        elif field.is_required() or value != field.default:
+            texts[name] = canonical(value)
+    return _digest_of(_object(texts))
 
 
 def ids_of_stored(payload: Mapping[str, Any]) -> set[str]:
@@ -55,22 +66,23 @@ def ids_of_stored(payload: Mapping[str, Any]) -> set[str]:
 
 
 def static_fields(spec: RunSpec) -> dict[str, Any]:
-    """Everything but the dynamic fields, resolved: what one compiled program is made for.
+    """Everything but the dynamic fields, resolved, as JSON has it: what one compiled program is made for.
 
     Fields of `ADDED_LATER` are left out where they are neutral: the ids of stored cohorts are made from these.
     """
-    table = spec.model_dump(mode="json")
-    for part, field in DYNAMIC:
-        del (table[part] if part else table)[field]
-    for (part, field), value in ADDED_LATER.items():
-        if table[part][field] == value:
-            del table[part][field]
-    return _versioned(spec, table)
+    return json.loads(static_key(spec))
 
 
 def static_key(spec: RunSpec) -> str:
     """Canonical text of `static_fields`: the runs of one cohort agree on it."""
-    return canonical(static_fields(spec))
+    texts = _versions(spec)
+    for name in type(spec).model_fields:
+        value = getattr(spec, name)
+        if isinstance(value, BaseModel):
+            texts[name] = _part_texts(_Same(value), name).static
+        elif (None, name) not in DYNAMIC:
+            texts[name] = canonical(value)
+    return _object(texts)
 
 
 def canonical(table: Any) -> str:
@@ -80,22 +92,59 @@ def canonical(table: Any) -> str:
 
 def digest(table: Any) -> str:
     """First 16 hexadecimal digits of the SHA-256 of a value's canonical text."""
-    return hashlib.sha256(canonical(table).encode()).hexdigest()[:16]
+    return _digest_of(canonical(table))
 
 
-def _differing(spec: BaseModel, dumped: dict[str, Any]) -> dict[str, Any]:
-    """The fields, nested, whose values differ from their class defaults; `dumped` has them as JSON does."""
-    fields: dict[str, Any] = {}
-    for name, field in type(spec).model_fields.items():
-        value = getattr(spec, name)
-        if isinstance(value, BaseModel):
-            fields[name] = _differing(value, dumped[name])
-        elif field.is_required() or value != field.default:
-            fields[name] = dumped[name]
-    return fields
+class _Same:
+    """A part of specifications as a key: equal to itself alone, so that its values need not be compared."""
+
+    __slots__ = ("part",)
+
+    def __init__(self, part: BaseModel):
+        self.part = part
+
+    def __hash__(self) -> int:
+        return id(self.part)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.part is other.part
 
 
-def _versioned(spec: RunSpec, table: dict[str, Any]) -> dict[str, Any]:
+class _PartTexts(NamedTuple):
+    """Canonical texts of a part: of the fields that differ from their defaults, and of the static ones."""
+
+    differing: str
+    static: str
+
+
+@lru_cache(maxsize=4096)
+def _part_texts(key: _Same, name: str) -> _PartTexts:
+    """The texts of a part; the runs of a sweep share their parts, so few are made. `name` is the part's own."""
+    part = key.part
+    static = part.model_dump(mode="json")
+    differing = {
+        field: static[field]
+        for field, about in type(part).model_fields.items()
+        if field == "architecture" or about.is_required() or getattr(part, field) != about.default
+    }
+    for of, field in DYNAMIC:
+        if of == name:
+            del static[field]
+    for (of, field), value in ADDED_LATER.items():
+        if of == name and static[field] == value:
+            del static[field]
+    return _PartTexts(canonical(differing), canonical(static))
+
+
+def _versions(spec: RunSpec) -> dict[str, str]:
     architecture = spec.task.architecture
-    table["task"]["architecture"] = architecture
-    return {**table, "versions": {part: versions[architecture] for part, versions in VERSIONS.items()}}
+    return {"versions": canonical({part: versions[architecture] for part, versions in VERSIONS.items()})}
+
+
+def _object(texts: Mapping[str, str]) -> str:
+    """The canonical text of an object whose values are given as theirs."""
+    return "{" + ",".join(f'"{name}":{texts[name]}' for name in sorted(texts)) + "}"
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
