@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modbench.core.errors import RequestError
+from modbench.core.expansion import MOST_RUNS
 from modbench.core.grid import Overrides, Sweep, load_sweep, parse_sweep
 from modbench.sweep.executors import EXECUTORS, Executor, make_executor
 
@@ -93,9 +94,11 @@ def _plain(value: Any) -> Any:
                 raise RequestError(f"a field's name must be a text, got {key!r}")
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | range):
+        if value[MOST_RUNS:]:
+            raise RequestError(f"an axis must have at most {MOST_RUNS:,} values, got more")
         return [_plain(inner) for inner in value]
     if hasattr(value, "tolist"):
-        return value.tolist()
+        return _plain(value.tolist()) if getattr(value, "ndim", 0) else value.tolist()
     if isinstance(value, str | bool | int | float):
         return value
     raise RequestError(f"a sweep's values must be texts, numbers, lists or tables, got {value!r}")

@@ -1,6 +1,5 @@
 """`modbench plan`: what a sweep costs before it is paid. Writes nothing."""
 
-import math
 import os
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,7 +16,15 @@ from modbench.core.grid import Sweep, load_sweep
 from modbench.core.task_spec import MhaTask
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.cost import Probe, TimeEstimate, disk_bytes, estimate_time, flops, memory_bytes
+from modbench.sweep.cost import (
+    Probe,
+    TimeEstimate,
+    cohorts_flops,
+    disk_bytes,
+    estimate_time,
+    flops,
+    memory_bytes,
+)
 from modbench.sweep.describe import describe_bytes, describe_seconds, plural
 from modbench.sweep.executors import make_executor
 from modbench.sweep.memory import ANYWHERE, Place
@@ -99,7 +106,7 @@ def _summary(
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
     everything = sum(flops(spec) for spec in sweep.runs.values())
-    left = sum(flops(spec) for cohort in plan.pending for spec in cohort.runs)
+    left = cohorts_flops(plan.pending)
     table.add_row("runs", plural(len(sweep.runs), "run"))
     stored = len(sweep.runs) - plan.missing
     table.add_row(
@@ -143,6 +150,6 @@ def _by_task(cohorts: Sequence[PlannedCohort], probes: Sequence[Probe], workers:
         spread = f"{min(widths)}" if min(widths) == max(widths) else f"{min(widths)} to {max(widths)}"
         time = describe_seconds(estimate_time(group, probes, workers).core_seconds) if probes else "-"
         runs = sum(len(cohort.runs) for cohort in group)
-        operations = math.fsum(flops(spec) for cohort in group for spec in cohort.runs)
+        operations = cohorts_flops(group)
         table.add_row(*task, f"{runs:,}", f"{len(group):,}", spread, f"{operations:.3g}", time)
     return table

@@ -37,6 +37,11 @@ def flops(spec: RunSpec) -> float:
     return flops_per_step(spec) * spec.train.steps
 
 
+def cohorts_flops(cohorts: Iterable[PlannedCohort]) -> float:
+    """Floating-point operations of the training of cohorts, whose runs cost the same."""
+    return math.fsum(len(cohort.runs) * flops(cohort.runs[0]) for cohort in cohorts)
+
+
 def memory_bytes(cohort: PlannedCohort) -> float:
     """Most memory of the worker that trains a cohort, see `modbench.sweep.footprint`."""
     return group_bytes(cohort.runs[0], cohort.width)
