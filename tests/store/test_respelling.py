@@ -1,11 +1,14 @@
 """Stores from before a run had one spelling: their rows and plans are those of the runs that they mean."""
 
+import numpy as np
 import pytest
 from synthetic_store import SOURCE, fill, record
 
+from modbench.core.errors import RequestError
 from modbench.core.identity import run_id
 from modbench.core.spec import RunSpec
 from modbench.store.files import PlannedCohort, Store
+from modbench.store.params import load_params, save_params
 from modbench.store.record import spec_text
 from modbench.store.table import load
 from modbench.sweep.plan import make_plan
@@ -82,3 +85,25 @@ def test_an_id_that_is_none_of_the_runs_is_retired(store):
             row["run_id"] = f"{int(row['run_id'], 16) ^ 1:016x}"
     store.publish(planned.cohort_id, rows)
     assert load(store.folder).retired == [planned.cohort_id]
+
+
+def test_parameters_of_another_spelling_are_found_by_the_id_of_today(store):
+    planned = older({"temperature": 1})
+    fill(store, [planned])
+    for spec in planned.runs:
+        about = {
+            "run_id": run_id(spec),
+            "cohort_id": planned.cohort_id,
+            "status": "done",
+            "reason": None,
+            "steps": {"last": 20, "best": 10},
+            "spec": spec.model_dump(mode="json"),
+        }
+        arrays = {"w": np.full(2, spec.seed, np.float32)}
+        save_params(store.folder, about, {"last": arrays, "best": arrays})
+    for seed, identity in enumerate(IDS):
+        stored = load_params(store.folder, identity)
+        assert (stored.run_id, stored.spec, stored.step) == (identity, NEUTRAL[seed], 20)
+        np.testing.assert_array_equal(stored.arrays["w"], [seed, seed])
+    with pytest.raises(RequestError, match="has parameters of 2 runs, none of"):
+        load_params(store.folder, "0" * 16)

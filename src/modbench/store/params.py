@@ -11,7 +11,7 @@ are named `<checkpoint>/<place in the model>`, as in `last/encoder.weight`; its 
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from modbench.core.errors import MachineError, RequestError, unknown
-from modbench.core.identity import canonical
+from modbench.core.identity import canonical, ids_of_stored
 from modbench.core.names import CHECKPOINTS
 from modbench.core.paths import given_path
 from modbench.core.spec import RunSpec
@@ -80,12 +80,13 @@ def load_params(folder: str | Path, run_id: str, checkpoint: str = "last") -> St
     if checkpoint not in CHECKPOINTS:
         raise unknown("checkpoint", checkpoint, CHECKPOINTS)
     paths = kept(folder)
-    if run_id not in paths:
+    path = paths.get(run_id) or _of_another_spelling(paths.values(), run_id)
+    if path is None:
         raise RequestError(
             f"store {folder} has parameters of {len(paths):,} runs, none of {run_id!r}; "
             "modbench run --keep-params keeps those of what it trains"
         )
-    run, arrays = _read(paths[run_id])
+    run, arrays = _read(path)
     prefix = f"{checkpoint}/"
     return StoredParams(
         RunSpec.parse(run["spec"]),
@@ -97,6 +98,19 @@ def load_params(folder: str | Path, run_id: str, checkpoint: str = "last") -> St
         run["steps"][checkpoint],
         {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)},
     )
+
+
+def _of_another_spelling(paths: Iterable[Path], run_id: str) -> Path | None:
+    """The file of a run that an earlier version stored under the id of another spelling (`ids_of_stored`)."""
+    for path in paths:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                stored = json.loads((file.metadata() or {})["run"])
+            if stored["run_id"] == path.stem and {path.stem, run_id} == ids_of_stored(stored["spec"]):
+                return path
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
+            continue  # damaged, or of another form: no file of this run as far as can be told
+    return None
 
 
 def kept(folder: Path) -> dict[str, Path]:
