@@ -18,7 +18,7 @@ from modbench.core.task_spec import Rate, Seed
 
 LIST_FIELDS = frozenset({"task.rule_probabilities", "evaluation.lengths", "train.halve_learning_rate_at"})
 MOST_RUNS = 1_000_000
-MOST_SETTINGS = 20_000
+MOST_SETTINGS = 10_000
 """Combinations of a sweep that differ in more than data. Each is a program to compile and to plan."""
 _DYNAMIC = {f"{part}.{field}" if part else field: (part, field) for part, field in DYNAMIC}
 _STRICT = ConfigDict(strict=True)

@@ -8,7 +8,7 @@ they are other requests.
 
 import struct
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from modbench.core import geometry
 from modbench.core.names import (
@@ -22,8 +22,10 @@ from modbench.core.names import (
 if TYPE_CHECKING:
     from modbench.core.spec import ModelSpec, RunSpec
 
+_Run = TypeVar("_Run", bound="RunSpec")
 
-def neutral(spec: "RunSpec") -> "RunSpec":
+
+def neutral(spec: _Run) -> _Run:
     """The neutral spelling of a run."""
     changes: dict[str, Any] = {}
     p = spec.task.rule_probabilities
