@@ -81,7 +81,7 @@ def fill(folder: Path, runs: Sequence[RunSpec], failed: Callable[[RunSpec], bool
     for spec in runs:
         cohorts.setdefault((missing(spec), static_key(spec)), []).append(spec)
     for (absent, _), members in cohorts.items():
-        planned = PlannedCohort.of(members, width=8)
+        planned = PlannedCohort.of(members, width=8 if len(members) <= 32 else len(members))
         store.add_plan(planned)
         if not absent:
             store.publish(planned.cohort_id, _record(planned, failed, points))
