@@ -143,7 +143,7 @@ def test_settings_name_the_family_the_kind_and_every_axis(tmp_path):
         "RNN · regression · order 2",
     }
     assert set(tables.runs["model"]) == {
-        "modular", "joint+top-k, k=1, M=4", "joint+top-k, k=2, M=4", "joint+top-k, k=2, M=8",
+        "modular", "joint+top-k, M=4", "joint+top-k, k=2, M=4", "joint+top-k, k=2, M=8",
     }  # fmt: skip
     assert set(tables.curves["setting"]) == set(tables.performance["setting"]) == set(tables.runs["setting"])
 
