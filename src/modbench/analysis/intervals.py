@@ -192,11 +192,11 @@ def _untied(runs: CrossedRuns, counts: np.ndarray) -> CrossedRuns:
         runs: of task seeds and seeds.
         counts: (I, J, K) of their values.
     """
-    occupied = counts.any(2)
-    num_task_seeds, num_seeds = occupied.any(1).sum(), occupied.any(0).sum()
-    if num_task_seeds > 1 and occupied.sum() == num_seeds:
+    task, seed = np.nonzero(counts.any(2))
+    num_task_seeds, num_seeds = len(np.unique(task)), len(np.unique(seed))
+    if num_task_seeds > 1 and len(task) == num_seeds:
         return runs._replace(seed=np.zeros_like(runs.seed))
-    if num_seeds > 1 and occupied.sum() == num_task_seeds:
+    if num_seeds > 1 and len(task) == num_task_seeds:
         return runs._replace(task=np.zeros_like(runs.task))
     return runs
 
