@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modbench.cli.console import output
-from modbench.cli.reading import load_planned, unfinished_line
+from modbench.cli.reading import load_planned, unfinished
 from modbench.cli.status import store_notes
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def show_claims(folder: Path, checkpoint: str) -> None:
             console.print(f"  {command}", soft_wrap=True)
     for note in store_notes(tables):
         console.print(note)
-    if line := unfinished_line(tables):
-        console.print(line)
+    if lacking := unfinished(folder, tables):
+        console.print(Text(lacking, "yellow"), soft_wrap=True)
 
 
 def _table(claims: "list[ShownClaim]", checkpoint: str) -> Table:
