@@ -288,7 +288,7 @@ def judge(card: Card, panel: Panel, early: bool = False) -> list[Judged]:
 
 def verdict_of(results: list[Judged]) -> Verdict:
     """Supported or too short when all effects are, contradicted when any is, else undecided."""
-    verdicts = [result.verdict for result in results if result.verdict]
+    verdicts: list[Verdict] = [result.verdict for result in results if result.verdict]
     if "contradicted" in verdicts:
         return "contradicted"
     return verdicts[0] if verdicts and len(set(verdicts)) == 1 else "undecided"
