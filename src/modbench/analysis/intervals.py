@@ -157,7 +157,7 @@ def probability_interval(
 
     Outcomes that all agree show no spread, which is not certainty: the interval is never narrower than the exact
     binomial one (Clopper and Pearson) of `num_trials` independent trials. Nominal 95 % intervals for one half, over 5
-    task seeds x 5 seeds, cover it 98 % of the time where outcomes are independent, 93 % where the drawn task decides
+    task seeds x 5 seeds, cover it 99 % of the time where outcomes are independent, 93 % where the drawn task decides
     most: five tasks that happen to agree pass for 25 trials.
 
     Args:
