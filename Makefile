@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# make runs a recipe that names its own variable even in a dry run (make -n), which must train nothing.
+AGAIN := $(MAKE)
+
 .PHONY: help demo test lint docs faults format clean
 help:
 	@echo "make demo     install, run the sweep 'quick', draw figures and a report (about 8 minutes)"
@@ -38,7 +41,7 @@ $(STAMPS)/docs: pyproject.toml constraints.txt | $(BIN)/python
 # Runs that diverged are recorded and counted (exit code 1); what there is gets drawn all the same.
 demo: $(STAMPS)/run
 	@$(BIN)/modbench run quick --out results/quick; status=$$?; test $$status -le 1 || exit $$status; \
-	$(MAKE) --no-print-directory --silent results/quick/report.html && \
+	$(AGAIN) --no-print-directory --silent results/quick/report.html && \
 	echo "figures in results/quick/figures, report in results/quick/report.html" && exit $$status
 
 # Publishing a cohort changes this folder: pictures are drawn again when there is something new to draw.

@@ -54,7 +54,9 @@ def test_below_a_quarter_of_the_steps_no_curve_helps(stored):
     found = training(falling(stored(24_000), dict.fromkeys(STEADY, 0.0), noise=0))
     assert found.settled
     assert found.early
-    assert found.reason == "early training: 24,000 of 100,000 steps"
+    assert (
+        found.reason == "too short: early training, 24,000 of 100,000 steps; claims are judged from 25,000 on"
+    )
 
 
 def test_curves_that_fall_together_have_settled(stored):
@@ -120,9 +122,9 @@ def test_one_seed_and_one_model_show_nothing(stored):
 
 def test_an_early_setting_decides_nothing(stored):
     found = claims(stored(1000))
-    assert {claim.verdict for claim in found} == {"undecided"}
+    assert {claim.verdict for claim in found} == {"too short"}
     for claim in found:
-        assert {result.verdict for result in claim.results} <= {"undecided", None}
+        assert {result.verdict for result in claim.results} <= {"too short", None}
         assert claim.need.text == "early training, 1,000 of 100,000 steps"
         assert claim.need.command() == "modbench run DIR/sweep.toml --out DIR --set train.steps=100000"
 
@@ -162,8 +164,10 @@ def test_early_settings_do_not_touch_the_verdict_on_the_others(tmp_path):
         assert claim.verdict == expected.verdict == "supported"
         assert claim.results == expected.results
         assert claim.settings_with("supported") == ["MLP · regression"]
-        assert claim.settings_with("undecided") == ["MHA v1 · regression"]
-        assert claim.trainings["MHA v1 · regression"].reason == "early training: 1,000 of 500,000 steps"
+        assert claim.settings_with("too short") == ["MHA v1 · regression"]
+        assert claim.trainings["MHA v1 · regression"].reason.startswith(
+            "too short: early training, 1,000 of 500,000 steps"
+        )
 
 
 def test_protocols_that_differ_have_no_common_command(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from modbench.analysis import crossed_interval, probability_interval
-from modbench.analysis.resampling import interquartile_mean
+from modbench.analysis.resampling import interquartile_mean, mean_percentiles
 
 TASKS, SEEDS = (labels.ravel() for labels in np.meshgrid(range(5), range(5), indexing="ij"))
 
@@ -71,6 +71,117 @@ def test_intervals_of_a_probability_cover_at_five_by_five():
     for parts, least in (((1, 0, 0.3), 0.905), ((1, 0.5, 1), 0.915), ((0, 0, 1), 0.97)):
         interval = probability_interval(studies(*parts) < 0, TASKS, SEEDS)
         assert np.mean((interval.low <= 0.5) & (interval.high >= 0.5)) > least
+
+
+def study_of(cells, task: float, seed: float, noise: float, count: int = 2000):
+    """Labels (n,) and values (n, count) of many studies with runs at these pairs of labels; the true mean is zero."""
+    generator = np.random.default_rng(7)
+    tasks, seeds = np.array(cells).T
+    values = (
+        task * generator.standard_normal((tasks.max() + 1, count))[tasks]
+        + seed * generator.standard_normal((seeds.max() + 1, count))[seeds]
+        + noise * generator.standard_normal((len(tasks), count))
+    )
+    return tasks, seeds, values
+
+
+PAIRS = {n: [(i, i) for i in range(n)] for n in (2, 3, 5)}
+OWN_SEEDS = [(i, 5 * i + j) for i in range(5) for j in range(5)]
+
+
+@pytest.mark.parametrize("parts", [(1, 0, 0), (0, 1, 0), (1, 0.5, 1)])
+@pytest.mark.parametrize(
+    ("cells", "least", "most"),
+    [
+        (PAIRS[2], 0.935, 0.965),
+        (PAIRS[3], 0.935, 0.965),
+        (PAIRS[5], 0.93, 0.965),
+        (OWN_SEEDS, 0.935, 0.965),
+        ([(j, i) for i, j in OWN_SEEDS], 0.935, 0.965),
+        ([(0, 0), (0, 1), (1, 1)], 0.92, 1),
+        ([(i, j) for i in range(3) for j in range(3)], 0.93, 0.965),
+        ([(i, j) for i in range(2) for j in range(5)], 0.89, 0.96),
+    ],
+)
+def test_coverage_of_other_designs_is_what_the_docstring_says(cells, least, most, parts):
+    tasks, seeds, values = study_of(cells, *parts)
+    interval = crossed_interval(values, tasks, seeds)
+    assert least < np.mean((interval.low <= 0) & (interval.high >= 0)) < most
+
+
+def test_seeds_tied_to_task_seeds_are_pairs_by_hand():
+    # differences 1, 2, 6: mean 3, standard error of it sqrt(7 / 3) = 1.5275, t of 2 degrees of freedom 4.3027
+    interval = crossed_interval([1.0, 2.0, 6.0], [0, 1, 2], [7, 8, 9])
+    assert (interval.num_task_seeds, interval.num_seeds) == (3, 3)
+    assert interval.high - interval.low == pytest.approx(2 * 4.30265 * 1.52753, rel=1e-5)
+    two = crossed_interval([1.0, 3.0], [0, 1], [0, 1])  # standard error 1, t of 1 degree of freedom 12.706
+    assert (two.low, two.high) == pytest.approx((2 - 12.7062, 2 + 12.7062), abs=1e-4)
+
+
+def test_task_seeds_with_seeds_of_their_own_count_as_their_means():
+    values = np.random.default_rng(4).normal(size=(4, 3))
+    tasks = np.repeat(range(4), 3)
+    nested = crossed_interval(values.ravel(), tasks, range(12))
+    of_means = crossed_interval(values.mean(1), range(4), [0] * 4)
+    np.testing.assert_allclose(nested[:3], of_means[:3], rtol=1e-6)
+    turned = crossed_interval(values.ravel(), range(12), tasks)
+    np.testing.assert_allclose(turned[:3], nested[:3], rtol=1e-6)
+
+
+def test_a_single_task_seed_still_has_an_interval_over_its_seeds():
+    assert np.isfinite(crossed_interval([1.0, 2.0, 4.0], [3, 3, 3], [0, 1, 2]).low)
+
+
+def all_resamples(table: np.ndarray) -> np.ndarray:
+    """The mean of every pair of sequences of rows and of columns drawn with replacement: all equally likely."""
+    I, J = table.shape  # noqa: E741
+    rows, columns = (list(itertools.product(range(n), repeat=n)) for n in (I, J))
+    return np.array([table[np.ix_(r, c)].mean() for r in rows for c in columns])
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 4), (1, 5), (4, 1)])
+@pytest.mark.parametrize("seed", range(3))
+def test_percentiles_of_few_labels_are_those_of_all_resamples(shape, seed):
+    table = np.random.default_rng(seed).lognormal(size=shape)
+    means = np.sort(all_resamples(table))
+    tail = int(0.025 * len(means))  # the first of which more than 2.5 % are not larger
+    found = mean_percentiles(table[..., None], np.ones((*shape, 1)), np.array([table.mean()]), 0.95)
+    spread = means[-1] - means[0]
+    assert found[:, 0] == pytest.approx([means[tail], means[-1 - tail]], abs=1e-4 * spread)
+
+
+def test_a_resample_without_a_run_stands_for_the_estimate():
+    # One task seed has both runs: of two seeds and two task seeds, a quarter of the resamples have no run at all.
+    sums = np.array([[1.0, 3.0], [0.0, 0.0]])[..., None]
+    counts = np.array([[1.0, 1.0], [0.0, 0.0]])[..., None]
+    assert mean_percentiles(sums, counts, np.array([2.0]), 0.95)[:, 0].tolist() == [1, 3]
+    assert mean_percentiles(sums, counts, np.array([2.0]), 0.4)[:, 0].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("n", [3, 4])
+def test_other_names_of_seeds_move_no_bound_of_few_labels(n):
+    values = np.random.default_rng(n).lognormal(size=(n, n))
+    tasks, seeds = np.divmod(np.arange(n * n), n)
+    plain = crossed_interval(values.ravel(), tasks, seeds)
+    renamed = crossed_interval(values[::-1, ::-1].ravel(), tasks, seeds)
+    np.testing.assert_allclose(renamed[:3], plain[:3], rtol=1e-4)
+
+
+def test_draws_of_many_labels_hardly_move_a_bound():
+    """Noise alone is the worst case: 1.7 % of the half width for one naming of the labels, sqrt(2) of that for two."""
+    values = studies(0, 0, 1, count=40)
+    plain = crossed_interval(values, TASKS, SEEDS)
+    renamed = crossed_interval(values.reshape(5, 5, -1)[::-1, ::-1].reshape(25, -1), TASKS, SEEDS)
+    moved = np.abs(renamed.low - plain.low) / (plain.high - plain.low) * 2
+    assert np.sqrt(np.mean(moved**2)) < 0.035
+    assert moved.max() < 0.1
+
+
+def test_draws_move_no_bound_where_all_chance_lies_in_the_task():
+    values = studies(1, 0, 0, count=10)
+    plain = crossed_interval(values, TASKS, SEEDS)
+    renamed = crossed_interval(values.reshape(5, 5, -1)[::-1].reshape(25, -1), TASKS, SEEDS)
+    np.testing.assert_allclose(renamed.low, plain.low, rtol=1e-4)
 
 
 def test_a_wrong_kind_of_interval_would_not_cover():

@@ -1,6 +1,7 @@
 """Sweeps from Python: what is understood, what is trained, what is said."""
 
 import os
+import re
 from pathlib import Path
 from unittest import mock
 
@@ -163,3 +164,10 @@ def test_a_router_of_ones_own_is_trained_in_this_process(router):
             mb.RequestError, match=r"must be 'here', with one worker: 'tempered' is registered"
         ):
             mb.run(grid, "own", **wrong)
+
+
+def test_a_store_where_a_sweep_belongs_is_told_the_call_that_continues_it(tmp_path):
+    (tmp_path / "store.json").touch()
+    call = f"mb.run('{tmp_path}/sweep.toml', '{tmp_path}')"
+    with pytest.raises(mb.RequestError, match=re.escape(f"got the store {tmp_path}; its own sweep: {call}")):
+        mb.run(tmp_path)

@@ -106,7 +106,7 @@ def test_a_sweep_file_that_is_no_text(command, folder, snapshot):
         (["status", "nowhere"], "no folder nowhere"),
         (["figures", "nowhere"], "no folder nowhere"),
         (["report", "nowhere"], "no folder nowhere"),
-        (["status", "small.toml"], "got the file small.toml"),
+        (["status", "small.toml"], "got the file small.toml, a sweep file"),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -114,6 +114,44 @@ def test_a_wrong_argument_is_one_line(command, folder, snapshot, arguments, mess
     before = snapshot(folder)
     assert message in one_red_line(command(*arguments))
     assert snapshot(folder) == before
+
+
+READING = (["status"], ["figures"], ["report"], ["claims"], ["compare", "results/small"])
+
+
+@pytest.mark.parametrize("arguments", READING, ids=" ".join)
+def test_a_sweep_file_where_a_store_belongs_names_the_store(command, folder, small, snapshot, arguments):
+    before = snapshot(folder)
+    for name in ("small.toml", "small"):
+        line = one_red_line(command(*arguments, name))
+        assert "the store results/small was perhaps meant" in line
+    assert "a store in it: results/small" in one_red_line(command(*arguments, "results"))
+    assert snapshot(folder) == before
+
+
+def test_merge_names_the_store_that_was_meant(command, folder, small):
+    line = one_red_line(command("merge", "results/small", "small.toml", "--out", "both"))
+    assert "the store results/small was perhaps meant" in line
+    assert not (folder / "both").exists()
+
+
+@pytest.mark.parametrize("subcommand", ["run", "plan"])
+def test_a_store_where_a_sweep_belongs_is_told_its_command(command, folder, small, snapshot, subcommand):
+    before = snapshot(folder)
+    line = one_red_line(command(subcommand, "results/small"))
+    assert line.endswith(f"modbench {subcommand} results/small/sweep.toml --out results/small")
+    assert "got the folder ., in which there is small.toml" in one_red_line(command(subcommand, "."))
+    (folder / "empty").mkdir()
+    assert one_red_line(command(subcommand, "empty")).endswith("got the folder empty")
+    (folder / "empty").rmdir()
+    assert snapshot(folder) == before
+    words = line.split("modbench ", 1)[1].split()
+    assert command(*words, *(["--no-probe"] if subcommand == "plan" else [])).exit_code == 0
+
+
+def test_a_preset_is_meant_where_a_folder_has_its_name(command, folder):
+    (folder / "smoke").mkdir()
+    assert command("plan", "smoke", "--no-probe").exit_code == 0
 
 
 @pytest.mark.parametrize("subcommand", ["run", "plan"])
@@ -148,7 +186,9 @@ def test_a_store_without_plans_has_nothing_to_tell(command, folder, training):
 
     Store.create(folder / "store", {"name": "empty", "grid": []})
     for subcommand in ("figures", "report", "claims"):
-        assert "must have runs or plans, got none" in one_red_line(command(subcommand, "store"))
+        line = one_red_line(command(subcommand, "store"))
+        assert "must have runs or plans, got none" in line
+        assert "modbench run store/sweep.toml --out store" in line
 
 
 def test_a_report_does_not_replace_a_folder(command, small):

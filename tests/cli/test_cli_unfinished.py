@@ -15,14 +15,23 @@ def unfinished(request, folder):
     return STATES[request.param]
 
 
+LACKING = "it lacks 2 runs of Monolithic (MLP regression), 2 runs of Modular (MLP regression)"
+TO_TRAIN = "to train: modbench run store/sweep.toml --out store"
+
+
 @pytest.mark.parametrize("subcommand", ["figures", "claims", "report"])
-def test_nothing_finished_is_said_alike_and_is_no_error(command, folder, unfinished, subcommand):
+def test_nothing_finished_is_said_alike(command, folder, unfinished, subcommand):
     result = command(subcommand, "store")
-    assert result.exit_code == 0
-    assert f"no run has finished yet: {unfinished}" in result.stdout
-    if subcommand == "figures":
-        assert len(result.stdout.splitlines()) == 1
+    said = result.stderr if subcommand == "figures" else result.stdout
+    assert f"no run has finished yet: {unfinished}; {LACKING}" in said
+    assert (TO_TRAIN in said) == ("0 missing" not in unfinished)
+    if subcommand == "figures":  # nothing was drawn, and a script must hear of that
+        assert result.exit_code == 2
+        assert len(said.splitlines()) == 1
+        assert said.startswith("nothing to draw: ")
         assert not (folder / "store/figures").exists()
+    else:
+        assert result.exit_code == 0
     if subcommand == "report":
         page = (folder / "store/report.html").read_text("utf-8")
         assert "No run has finished yet" in page

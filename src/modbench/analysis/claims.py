@@ -6,12 +6,13 @@ pairs of runs on the same task, capacity and seed where models are compared. It 
 - **supported** when its interval lies wholly on the claim's side;
 - **contradicted** when its interval lies wholly on the other side. A claim of k effects has k chances to fail, so
   for this the intervals are those that hold together: each at level 1 - 0.05 / k;
+- **too short** when all its runs are early training (`modbench.analysis.early`), however narrow its interval is;
 - **undecided** otherwise, and wherever there are not several task seeds and several seeds, without which no interval
   speaks of both sources of chance.
 
-A claim is supported when all its effects are, contradicted when any of them is, undecided otherwise. Settings that are
-early training (`modbench.analysis.early`) are measured and decide nothing: the verdict over all settings rests on
-the others, and on its own an early setting is undecided.
+A claim is supported when all its effects are, contradicted when any of them is, too short where all settings are, and
+undecided otherwise. Settings that are early training are measured and decide nothing: the verdict over all settings
+rests on the others.
 
 Where the paper says "small" or "marginally", a tenth is meant here (`SMALL`): of the error, and of the way from
 perfect to random routing. A metric cannot be below 0, so that being above it would say nothing: where a solution is
@@ -32,7 +33,7 @@ from modbench.analysis.needs import Need, need_of
 from modbench.core.names import MODEL_TITLES
 from modbench.store.table import Tables
 
-Verdict = Literal["supported", "contradicted", "undecided"]
+Verdict = Literal["supported", "contradicted", "undecided", "too short"]
 SMALL = 0.1
 
 MONOLITHIC, MODULAR, OP, GT = "monolithic", "modular", "modular-op", "gt-modular"
@@ -76,7 +77,7 @@ class Claim:
         verdict: what they mean together.
         settings: the same for each setting alone, in reporting order.
         trainings: how far each of them was trained.
-        need: for an undecided claim, what would decide it.
+        need: for a claim that is undecided or too short, what would decide it.
     """
 
     card: Card
@@ -257,7 +258,11 @@ def claims(tables: Tables, checkpoint: str = "last") -> list[Claim]:
             alone = judge(card, part, setting in early)
             by_setting[setting] = (verdict_of(alone), alone)
         judged = [(result.effect, result.measured) for result in results if result.verdict]
-        need = need_of(whole.runs, judged, early if all_early else {}) if verdict == "undecided" else None
+        need = (
+            need_of(whole.runs, judged, early if all_early else {})
+            if verdict in ("undecided", "too short")
+            else None
+        )
         found.append(Claim(card, results, verdict, by_setting, trained, need))
     return found
 
@@ -276,17 +281,17 @@ def judge(card: Card, panel: Panel, early: bool = False) -> list[Judged]:
         measured, strictly = effect.measure_at(panel, LEVEL, together)
         verdict: Verdict | None = None
         if effect.judged:
-            verdict = "undecided" if early else _verdict(effect, measured, strictly)
+            verdict = "too short" if early else _verdict(effect, measured, strictly)
         results.append(Judged(effect, measured, verdict))
     return results
 
 
 def verdict_of(results: list[Judged]) -> Verdict:
-    """Supported when all effects are, contradicted when any is, else undecided."""
-    verdicts = [result.verdict for result in results if result.verdict]
+    """Supported or too short when all effects are, contradicted when any is, else undecided."""
+    verdicts: list[Verdict] = [result.verdict for result in results if result.verdict]
     if "contradicted" in verdicts:
         return "contradicted"
-    return "supported" if set(verdicts) == {"supported"} else "undecided"
+    return verdicts[0] if verdicts and len(set(verdicts)) == 1 else "undecided"
 
 
 def _verdict(effect: Effect, measured: Measured, together: Measured) -> Verdict:

@@ -20,6 +20,7 @@ pass unnoticed (the scorer of Modular-op in MHA may be such a case); `modbench.a
 all numbers of rules and capacities of a setting are taken together.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -89,7 +90,8 @@ class Training:
         if not self.short:
             return ""
         if self.early:
-            return f"early training: {self.length}"
+            fewest = math.ceil(FEWEST * self.protocol)
+            return f"too short: early training, {self.length}; claims are judged from {fewest:,} on"
         known = {pair: change for pair, change in self.changes.items() if np.isfinite(_farthest(change))}
         if not known:
             return f"{self.length}; whether how models compare has settled cannot be told from these runs"

@@ -1,4 +1,4 @@
-"""What an undecided claim lacks, and the command that would make it."""
+"""What a claim lacks that is undecided or was trained too short for, and the command that would make it."""
 
 import shlex
 from collections.abc import Mapping, Sequence

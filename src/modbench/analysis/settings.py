@@ -8,7 +8,7 @@ having to know of it.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -54,20 +54,12 @@ def with_settings(tables: Tables) -> Tables:
 
 @remembered
 def _with_settings(tables: Tables) -> Tables:
-    runs = _distinct_runs(tables)
-    setting, model = _families(runs), runs["model"]
-    kinds, specs = unseeded_specs(runs["spec"])
-    fields = pd.DataFrame([dict(_flatten(spec)) for spec in specs]).take(kinds).set_axis(runs.index)
-    for field, value in _ADDED.items():
-        fields[field] = fields[field].fillna(value) if field in fields else value
-    cells, families, models = (
-        runs.groupby(by, dropna=False, sort=False).ngroup()
-        for by in ([*FAMILY, *_AXES], FAMILY, [*FAMILY, "model"])
-    )
-    for field in fields.columns.difference(list(_KNOWN), sort=False):
+    runs = distinct_runs(tables)
+    setting, model = families_of(runs), runs["model"]
+    fields = fields_of(runs)
+    for field, shown in _axes(runs, fields):
         values = fields[field]
         of_model = field.startswith("model.")
-        shown = _is_axis(values, cells, models if of_model else families)
         if field in _NEUTRAL:
             shown |= values != _NEUTRAL[field]
         shown &= values.notna()
@@ -81,6 +73,45 @@ def _with_settings(tables: Tables) -> Tables:
         else:
             setting = setting.where(~shown, setting + " · " + words)
     return replace(tables, **{part: _labelled(getattr(tables, part), setting, model) for part in _PARTS})
+
+
+def fields_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """The fields of runs, such as `train.steps`, a row per run; seeds are 0, and what a run lacks is missing.
+
+    Args:
+        runs: with `spec` as stored.
+    """
+    kinds, specs = unseeded_specs(runs["spec"])
+    fields = pd.DataFrame([dict(_flatten(spec)) for spec in specs]).take(kinds).set_axis(runs.index)
+    for field, value in _ADDED.items():
+        fields[field] = fields[field].fillna(value) if field in fields else value
+    return fields
+
+
+def axes_of(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Which fields keep runs of equal architecture, kind, rules, capacity and model apart.
+
+    Args:
+        runs: see `distinct_runs`.
+
+    Returns:
+        Pairs such as `("MLP · regression", "train.steps")`.
+    """
+    families = families_of(runs)
+    fields = fields_of(runs)
+    return [
+        (family, field) for field, is_axis in _axes(runs, fields) for family in families[is_axis].unique()
+    ]
+
+
+def _axes(runs: pd.DataFrame, fields: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """Yields each field that is no part of a run's place in a table, with the runs for which it is an axis."""
+    cells, families, models = (
+        runs.groupby(by, dropna=False, sort=False).ngroup()
+        for by in ([*FAMILY, *_AXES], FAMILY, [*FAMILY, "model"])
+    )
+    for field in fields.columns.difference(list(_KNOWN), sort=False):
+        yield field, _is_axis(fields[field], cells, models if field.startswith("model.") else families)
 
 
 def unseeded_specs(texts: pd.Series) -> tuple[np.ndarray, list[dict[str, Any]]]:
@@ -127,15 +158,16 @@ def model_title(model: str) -> str:
     return MODEL_TITLES.get(base, base) + model[len(base) :]
 
 
-def _distinct_runs(tables: Tables) -> pd.DataFrame:
-    """One row per run, done, failed or missing, by `run_id`."""
-    columns = ["run_id", "spec", *FAMILY, *_AXES]
+def distinct_runs(tables: Tables) -> pd.DataFrame:
+    """One row per run, done, failed or missing, by `run_id`: its specification and its place in tables."""
+    columns = ["run_id", "spec", *FAMILY, *_AXES, "task_seed", "seed"]
     parts = [part[columns] for part in (tables.runs, tables.missing) if len(part)]
     together = pd.concat(parts) if parts else tables.runs[columns]
     return together.drop_duplicates("run_id").set_index("run_id")
 
 
-def _families(runs: pd.DataFrame) -> pd.Series:
+def families_of(runs: pd.DataFrame) -> pd.Series:
+    """Architecture, search version and kind of each run, as in `"MHA v2 · regression"`."""
     version = runs["search_version"].map(lambda v: f" v{v}", na_action="ignore").astype(object).fillna("")
     return runs["architecture"].str.upper() + version + " · " + runs["kind"]
 

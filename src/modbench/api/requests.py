@@ -9,6 +9,7 @@ from modbench.core.errors import RequestError
 from modbench.core.expansion import MOST_RUNS
 from modbench.core.grid import Overrides, Sweep, load_sweep, parse_sweep
 from modbench.sweep.executors import EXECUTORS, Executor, make_executor
+from modbench.sweep.mistaken import refuse_folder
 
 SweepLike = str | Path | Sweep | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """What can be run: a preset's name, a sweep file, a `Sweep`, a table of a sweep or of a grid, or several grids."""
@@ -29,6 +30,7 @@ def sweep_of(given: SweepLike, overrides: Overrides = (), name: str = "sweep") -
     if isinstance(given, Sweep):
         return parse_sweep(given.source, changes) if changes else given
     if isinstance(given, str | Path):
+        refuse_folder(given, "mb.run")
         return load_sweep(str(given), changes)
     if isinstance(given, Mapping):
         about = {key: value for key, value in given.items() if key in ("name", "description")}

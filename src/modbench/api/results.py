@@ -261,11 +261,12 @@ class Results:
         """The paper's eight claims, held against these runs: a row per effect.
 
         Returns:
-            Columns `claim` (its number), `sentence`, `verdict` (of the claim: `"supported"`, `"contradicted"` or
-            `"undecided"`), `effect`, `form` (`"ratio"`, `"share"`, `"level"` or `"difference"`), `mean`, `low`, `high`,
+            Columns `claim` (its number), `sentence`, `verdict` (of the claim: `"supported"`, `"contradicted"`,
+            `"undecided"`, or `"too short"` where every setting had less than a quarter of the paper's steps),
+            `effect`, `form` (`"ratio"`, `"share"`, `"level"` or `"difference"`), `mean`, `low`, `high`,
             `above` and `below` (between which the claim says that it lies; infinite where it says nothing),
-            `effect_verdict` (None where the claim says nothing of it), `num_runs`, and `need`: what an undecided
-            claim lacks.
+            `effect_verdict` (None where the claim says nothing of it), `num_runs`, and `need`: what a claim
+            lacks that is neither supported nor contradicted.
         """
         rows = []
         for claim in claims(self.tables, self.checkpoint):

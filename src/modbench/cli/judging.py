@@ -9,17 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from modbench.cli.console import output
-from modbench.cli.reading import load_planned, unfinished_line
+from modbench.cli.reading import load_planned, unfinished
 from modbench.cli.status import store_notes
 
 if TYPE_CHECKING:
     from modbench.report.verdicts import ShownClaim
 
-STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
+STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow", "too short": "yellow"}
 
 
 def show_claims(folder: Path, checkpoint: str) -> None:
-    """Shows every claim with its effects, their intervals and the verdict; and what the undecided ones lack.
+    """Shows what is short of the paper's training, every claim with its effects, and what would decide the others.
 
     Args:
         folder: of the store.
@@ -33,26 +33,26 @@ def show_claims(folder: Path, checkpoint: str) -> None:
 
     claims = shown_claims(tables, shlex.quote(str(folder)), checkpoint)
     console = output()
-    console.print(_table(claims, checkpoint))
     for line in short_training(claims):
         console.print(Text(line, "yellow"), soft_wrap=True)
+    console.print(_table(claims, checkpoint))
     if claims[0].basis:
         console.print(claims[0].basis, soft_wrap=True)
-    needs: dict[tuple[str, str | None], list[str]] = {}
+    needs: dict[tuple[str, str, str | None], list[str]] = {}
     for shown in claims:
         number = str(shown.claim.card.number)
         if shown.split:
             console.print(f"{number}: {shown.split}", soft_wrap=True)
         if shown.claim.need:
-            needs.setdefault((shown.claim.need.text, shown.command), []).append(number)
-    for (text, command), numbers in needs.items():
-        console.print(f"undecided {', '.join(numbers)}: {text}", soft_wrap=True)
+            needs.setdefault((shown.claim.verdict, shown.claim.need.text, shown.command), []).append(number)
+    for (verdict, text, command), numbers in needs.items():
+        console.print(f"{verdict} {', '.join(numbers)}: {text}", soft_wrap=True)
         if command:
             console.print(f"  {command}", soft_wrap=True)
     for note in store_notes(tables):
         console.print(note)
-    if line := unfinished_line(tables):
-        console.print(line)
+    if lacking := unfinished(folder, tables):
+        console.print(Text(lacking, "yellow"), soft_wrap=True)
 
 
 def _table(claims: "list[ShownClaim]", checkpoint: str) -> Table:

@@ -4,9 +4,14 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.text import Text
+
+from modbench.analysis.differences import kept_apart, runs_of
 from modbench.cli.console import complain, output
+from modbench.cli.naming import field_in_words
 from modbench.cli.running import set_aside_line
 from modbench.store.merge import merge_stores
+from modbench.store.table import load
 from modbench.sweep.describe import plural
 
 
@@ -33,4 +38,20 @@ def merge_and_show(sources: Sequence[Path], target: Path) -> None:
     console.print(
         f"{plural(merged.runs, 'run')} in {target}{repeated if merged.repeated else ''}", soft_wrap=True
     )
+    for line in _apart(sources, target):
+        console.print(Text(line, "yellow"), soft_wrap=True)
     console.print(f"next: modbench status {shlex.quote(str(target))}", soft_wrap=True)
+
+
+def _apart(sources: Sequence[Path], target: Path) -> list[str]:
+    """A line for each task whose runs differ between stores in a field, so that no average runs over all of them."""
+    stores = {str(folder): runs_of(load(folder, snapshots=False)) for folder in (*sources, target)}
+    others = {run_id for source in sources for run_id in stores[str(source)].index}
+    stores[str(target)] = stores[str(target)].drop(index=list(others), errors="ignore")  # what it had before
+    fields: dict[str, list[str]] = {}
+    for (family, field), values in kept_apart(stores).items():
+        fields.setdefault(family, []).append(field_in_words(field, values))
+    return [
+        f"{family}: the runs differ in {'; '.join(words)} and are not averaged together"
+        for family, words in fields.items()
+    ]

@@ -28,6 +28,7 @@ from modbench.sweep.cost import (
 from modbench.sweep.describe import describe_bytes, describe_seconds, plural
 from modbench.sweep.executors import make_executor
 from modbench.sweep.memory import ANYWHERE, Place
+from modbench.sweep.mistaken import refuse_folder
 from modbench.sweep.plan import Plan, make_plan
 from modbench.sweep.probing import measure
 from modbench.sweep.run import default_folder, settled
@@ -49,6 +50,7 @@ def show_plan(
     Raises:
         RequestError: the request is wrong.
     """
+    refuse_folder(name, "modbench plan")
     sweep = load_sweep(name, overrides)
     executor = make_executor(None, workers)
     workers = executor.workers

@@ -10,12 +10,17 @@ from pathlib import Path
 from rich.text import Text
 
 from modbench.cli.console import output
+from modbench.cli.results import row_setting, summarise
 from modbench.cli.status import store_notes
 from modbench.core.errors import RequestError
+from modbench.core.names import MODEL_TITLES
 from modbench.core.paths import decoded
 from modbench.store.table import Tables, load
 from modbench.sweep.describe import plural
 from modbench.sweep.environment import usable_cores
+
+MOST_LACKING = 4
+"""Models that are named as lacking."""
 
 
 def draw_figures(
@@ -27,8 +32,6 @@ def draw_figures(
 ) -> None:
     """Draws figures into the store's folder `figures` and says which; and what is missing from them.
 
-    Where no run has finished it says so instead.
-
     Args:
         folder: of the store.
         only: names of figures; None is all that the store can show.
@@ -37,17 +40,16 @@ def draw_figures(
         style: for print, such as `"neurips"`, into a folder of its own inside `figures`; None is the screen.
 
     Raises:
-        RequestError: the folder is no store or an empty one, a name is unknown, or one of `only` is a figure that the
-            store cannot show.
+        RequestError: the folder is no store, no run of it has finished, a name is unknown, or one of `only` is a
+            figure that the store cannot show.
         MachineError: the files cannot be written.
     """
     tables = load_planned(folder, snapshots=False)
     console = output()
     for note in store_notes(tables):
         console.print(note)
-    if not only and (line := unfinished_line(tables)):
-        console.print(line)
-        return
+    if not only and (lacking := unfinished(folder, tables)):
+        raise RequestError(f"nothing to draw: {lacking}")
     from modbench.figures import DEFAULT_FORMATS, save_figures
 
     place = str(folder)
@@ -92,8 +94,8 @@ def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> No
     console = output()
     for note in store_notes(tables):
         console.print(note)
-    if line := unfinished_line(tables):
-        console.print(line)
+    if lacking := unfinished(folder, tables):
+        console.print(Text(lacking, "yellow"), soft_wrap=True)
     console.print(f"report in {path}", soft_wrap=True)
 
 
@@ -109,16 +111,28 @@ def load_planned(folder: Path, snapshots: bool = True) -> Tables:
     """
     tables = load(folder, snapshots)
     if tables.runs.empty and tables.missing.empty:
-        raise RequestError(f"store {folder} must have runs or plans, got none")
+        raise RequestError(f"store {folder} must have runs or plans, got none; {_continued(folder)}")
     return tables
 
 
-def unfinished_line(tables: Tables) -> Text | None:
-    """Says that no run of a store has finished, where none has."""
+def unfinished(folder: Path, tables: Tables) -> str:
+    """Says which runs a store lacks, where none has finished, and what would train them; else empty."""
     if (tables.runs["status"] == "done").any():
-        return None
+        return ""
+    counts = summarise(tables, by_rules=False)
+    rows = [
+        f"{plural(int(row['failed'] + row['waiting']), 'run')} of {MODEL_TITLES.get(row['model'], row['model'])} "
+        f"({row_setting(row)})"
+        for row in counts.to_dict("records")
+    ]
+    lacking = ", ".join(rows[:MOST_LACKING]) + (", …" if len(rows) > MOST_LACKING else "")
     failed, missing = tables.runs["run_id"].nunique(), len(tables.missing)
-    return Text(f"no run has finished yet: {failed:,} failed, {missing:,} missing", "yellow")
+    what = f"no run has finished yet: {failed:,} failed, {missing:,} missing; it lacks {lacking}"
+    return f"{what}; {_continued(folder)}" if missing else what
+
+
+def _continued(folder: Path) -> str:
+    return "to train: " + shlex.join(["modbench", "run", f"{folder}/sweep.toml", "--out", str(folder)])
 
 
 def _provenance(folder: Path) -> dict[str, str]:

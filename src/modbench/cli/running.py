@@ -16,6 +16,7 @@ from modbench.sweep.display import Display, make_display
 from modbench.sweep.events import CohortFailed, Event
 from modbench.sweep.executors import Executor, make_executor
 from modbench.sweep.keeping import USUAL, Keeping
+from modbench.sweep.mistaken import refuse_folder
 from modbench.sweep.progress import progress_of
 from modbench.sweep.run import Outcome, Prepared, default_folder, outcome, prepare, train
 from modbench.sweep.stopping import INTERRUPTED, StopRequest
@@ -73,6 +74,7 @@ def run_and_show(
     """
     if tensorboard:
         require_writer()
+    refuse_folder(name, "modbench run")
     sweep = load_sweep(name, overrides)
     executor = make_executor(executor_name, workers, address)
     folder = out or default_folder(sweep)

@@ -22,6 +22,8 @@ from modbench.sweep.describe import plural
 
 WATCH_SECONDS = 2.0
 """Shortest time between two looks at the store; a large one, slow to read, is looked at less often."""
+MODEL_WIDTH = 30
+"""Columns that the widest model is given in every table."""
 READING_SHARE = 0.1
 """Share of the time that watching may spend on reading."""
 
@@ -102,35 +104,53 @@ def render(
         Text(_counts_line(counts)),
     )
     bar.add_row("", Text(cohorts_line(cohorts)))
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("task", no_wrap=True)
-    table.add_column("model", no_wrap=True)
-    for state in STATES:
-        table.add_column(state, justify="right")
-    for row in counts.to_dict("records"):
-        numbers = (f"{row[state]:,}" if row[state] else "-" for state in STATES)
-        table.add_row(row_setting(row), MODEL_TITLES.get(row["model"], row["model"]), *numbers)
     parts: list[RenderableType] = [Text(str(folder), style="bold"), bar]
     states = only or (COHORT_STATES if everything else ("running", "failed"))
     if listed := cohorts_table(cohorts, states, everything or bool(only)):
         parts.append(listed)
     if len(counts):
-        parts.append(table)  # last: the terminal's height may end it while it is watched
+        parts += _by_model(counts)  # last: the terminal's height may end it while it is watched
     return Group(*parts, *failure_lines(tables), *store_notes(tables))
 
 
+def _by_model(counts: pd.DataFrame) -> list[RenderableType]:
+    """Counts by model, under their settings as headings: a long setting wraps and takes no room from the numbers."""
+    of_settings: dict[str, list[list[str]]] = {}
+    for row in counts.to_dict("records"):
+        numbers = (f"{row[state]:,}" if row[state] else "-" for state in STATES)
+        cells = [MODEL_TITLES.get(row["model"], row["model"]), *numbers]
+        of_settings.setdefault(row_setting(row), []).append(cells)
+    columns = list(zip(*(cells for rows in of_settings.values() for cells in rows), strict=True))
+    widest = [max(map(len, column)) for column in columns]
+    parts: list[RenderableType] = []
+    for setting, rows in of_settings.items():
+        table = Table(box=box.SIMPLE_HEAD, show_header=not parts)
+        table.add_column("model", min_width=min(widest[0], MODEL_WIDTH), overflow="fold")
+        for state, width in zip(STATES, widest[1:], strict=True):
+            table.add_column(state, justify="right", no_wrap=True, min_width=max(width, len(state)))
+        for cells in rows:
+            table.add_row(*map(Text, cells))
+        parts += [Text(setting, style="bold"), table]
+    return parts
+
+
 def store_notes(tables: Tables) -> list[Text]:
-    """Lines on what a store holds that counts for nothing: damaged files, results of older versions."""
+    """Lines on what a store holds that counts for nothing: damaged files, unknown routers, older versions."""
     notes = [
         Text(f"damaged: {damage.file}; modbench run sets it aside and trains its runs again", style="yellow")
         for damage in tables.damaged
     ]
-    if tables.retired:
-        cohorts = plural(len(tables.retired), "cohort")
+    strange = {cohort_id for ids in tables.unknown_routers.values() for cohort_id in ids}
+    if strange:
+        routers = ", ".join(tables.unknown_routers)
         notes.append(
             Text(
-                f"left out: {cohorts} of another version of the benchmark, or with a router that is not known here",
+                f"left out: {plural(len(strange), 'cohort')} with {routers}, which only the Python process that "
+                "registers it knows: register it there, then mb.load and mb.run read and continue this store",
                 style="yellow",
             )
         )
+    if retired := len(set(tables.retired) - strange):
+        text = f"left out: {plural(retired, 'cohort')} of another version of the benchmark"
+        notes.append(Text(text, style="yellow"))
     return notes

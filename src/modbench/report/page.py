@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,8 @@ def _content(
         "gaps": gaps(tables).to_dict("records"),
         "most_listed": MOST_LISTED,
         "damaged": [str(getattr(damage, "file", damage)) for damage in tables.damaged],
-        "retired": tables.retired,
+        "retired": set(tables.retired) - set(chain.from_iterable(tables.unknown_routers.values())),
+        "unknown_routers": tables.unknown_routers,
         "legend": [(model_title(model), marker_svg(style)) for model, style in styles.items()],
         "checkpoint": checkpoint,
         "other": other,

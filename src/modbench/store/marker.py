@@ -50,10 +50,13 @@ def require_store(folder: Path) -> None:
         RequestError: there is no such folder, it is no store, or its schema is newer than this modbench.
     """
     if not _exists(folder):
-        raise RequestError(f"no folder {folder}. A store is made by: modbench run SWEEP --out {folder}")
+        made = f"modbench run SWEEP --out {folder}"
+        raise RequestError(f"no folder {folder}{_meant(folder)}. A store is made by: {made}")
     _require_folder(folder)
     if not _exists(folder / MARKER):
-        raise RequestError(f"folder must be a store (one that modbench run has made), got {folder}")
+        raise RequestError(
+            f"folder must be a store (one that modbench run has made), got {folder}{_meant(folder)}"
+        )
     _require_schema(folder)
 
 
@@ -66,7 +69,19 @@ def _exists(path: Path) -> bool:
 
 def _require_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise RequestError(f"a store must be a folder, got the file {folder}")
+        raise RequestError(f"a store must be a folder, got the file {folder}{_meant(folder)}")
+
+
+def _meant(path: Path) -> str:
+    """Which store was probably meant by a path that is none, as the end of a sentence; empty without an idea."""
+    is_sweep = path.suffix == ".toml"
+    usual = Path("results") / (path.stem if is_sweep else path.name)
+    if usual != path and _exists(usual / MARKER):
+        return f"; the store {usual} was perhaps meant"
+    if is_sweep:
+        return ", a sweep file; its store is the folder that modbench run --out has named"
+    inside = sorted(path.glob(f"*/{MARKER}"))
+    return f"; a store in it: {inside[0].parent}" if inside else ""
 
 
 def _require_schema(folder: Path) -> None:

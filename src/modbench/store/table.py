@@ -20,6 +20,7 @@ from modbench.store.files import Damage, Store
 from modbench.store.record import decode, spec_columns, spec_text
 from modbench.store.respelling import respelled
 from modbench.store.schema import NO_ROOM, RUNS, SPEC_COLUMNS, TABLES, is_untrained, quantity_column
+from modbench.store.strangers import unknown_routers
 
 MERGED = ("cohort_id", "status", *SPEC_COLUMNS, "num_parameters")
 """The columns of a run that curves, performance and activations carry too. Texts, `run_id` among them, are categories:
@@ -54,7 +55,10 @@ class Tables:
         missing: one row per planned run that is not in `runs`: `run_id`, `cohort_id`, `SPEC_COLUMNS`, `spec`.
         damaged: the cohorts and plans that were skipped because a byte of them has changed.
         retired: ids of cohorts that were skipped because a version of their task, model, training or
-            evaluation has been raised since: their numbers are no longer those of this modbench.
+            evaluation has been raised since: their numbers are no longer those of this modbench. Those of
+            `unknown_routers` are among them.
+        unknown_routers: scores and gates that are registered in another process, not in this one, such as
+            `"gates 'mine'"`, and the ids of the cohorts, stored or planned, that have them and were skipped.
     """
 
     runs: pd.DataFrame
@@ -66,6 +70,7 @@ class Tables:
     missing: pd.DataFrame
     damaged: list[Damage]
     retired: list[str]
+    unknown_routers: dict[str, list[str]]
 
 
 def load(folder: str | Path, snapshots: bool = True) -> Tables:
@@ -114,6 +119,7 @@ def _load(store: Store, snapshots: bool) -> Tables:
         missing=_frame(missing),
         damaged=[*damaged_plans, *damaged],
         retired=retired,
+        unknown_routers=unknown_routers(store, retired),
     )
 
 
