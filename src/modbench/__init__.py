@@ -29,7 +29,7 @@ _HOMES = {
     "modbench.core.spec": ("RunSpec",),
     "modbench.evaluation.trained": ("TrainedRun",),
     "modbench.store.params": ("load_params",),
-    "modbench.metrics": ("joint", "joint_from_trace", "routing_metrics"),
+    "modbench.metrics": ("joint", "joint_from_topk", "joint_from_trace", "routing_metrics"),
 }
 """Where names live; `__init__.pyi` tells the same to type checkers, and a test that it does."""
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -15,6 +15,7 @@ from modbench.core.grid import preset_names as preset_names
 from modbench.core.spec import RunSpec as RunSpec
 from modbench.evaluation.trained import TrainedRun as TrainedRun
 from modbench.metrics import joint as joint
+from modbench.metrics import joint_from_topk as joint_from_topk
 from modbench.metrics import joint_from_trace as joint_from_trace
 from modbench.metrics import routing_metrics as routing_metrics
 from modbench.store.params import load_params as load_params

@@ -149,6 +149,22 @@ def router():
         del registry["tempered"]
 
 
+def test_a_router_without_legal_gates_is_refused_in_one_line(router, monkeypatch):
+    monkeypatch.setattr(router, "__call__", lambda self, scores, key: scores > 0)
+    grid = {
+        "task": {"architecture": "mlp", "num_rules": 2},
+        "model": {"scores": "joint", "gates": "tempered", "encoder_width": 4},
+    }
+    expected = (
+        "nothing could be trained: gates 'tempered' (class Tempered): "
+        "gates must be real numbers such as float32, got dtype bool"
+    )
+    with pytest.raises(RuntimeError) as refused:
+        mb.run(grid, "own", quiet=True)
+    assert str(refused.value) == expected
+    assert not list(Path("own").glob("cohorts/*"))
+
+
 def test_a_router_of_ones_own_is_trained_in_this_process(router):
     grid = {
         "task": {"architecture": "mlp", "num_rules": 2},

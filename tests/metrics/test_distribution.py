@@ -79,9 +79,12 @@ def test_the_result_is_no_view_of_the_input():
     ("A", "message"),
     [
         ("ab", "A must be an array of real numbers, got dtype <U2"),
-        (None, "A must be an array of real numbers, got dtype object"),
+        (None, "A must be an array of real numbers, got dtype object; "
+               "None, missing values, text and sparse matrices are no numbers"),
         ([[1j, 0], [0, 1]], "A must be an array of real numbers, got dtype complex128"),
-        ([[1, 0], [1]], "A must be an array of numbers, got a list that is none"),
+        ([[1, 0], [1]], "A must be an array of numbers, got a list that is none: setting an array element with a "
+                        "sequence. The requested array has an inhomogeneous shape after 1 dimensions. The detected "
+                        "shape was (2,) + inhomogeneous part."),
         ([0.5, 0.5], "A must have shape (rules, modules), none of them 0, got (2,)"),
         (np.ones((2, 2, 2)), "A must have shape (rules, modules), none of them 0, got (2, 2, 2)"),
         (np.ones((0, 3)), "A must have shape (rules, modules), none of them 0, got (0, 3)"),
@@ -92,7 +95,7 @@ def test_the_result_is_no_view_of_the_input():
         ([[1, 0], [0.5, 0.4]], "every row of A must sum to 1 within 0.001, got 0.9 in row 1"),
         ([[1, 0], [0, 0]], "every row of A must sum to 1 within 0.001, got 0 in row 1"),
     ],
-)
+)  # fmt: skip
 def test_what_joint_refuses(A, message):
     with says(message):
         joint(A)

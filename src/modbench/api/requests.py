@@ -71,9 +71,7 @@ def own_routers(sweep: Sweep) -> list[str]:
         return []
     classes = {**routing.SCORE_CLASSES, **routing.GATE_CLASSES}
     used = {name for spec in sweep.runs.values() for name in (spec.model.scores, spec.model.gates)}
-    return sorted(
-        name for name in used if name in classes and not classes[name].__module__.startswith("modbench.")
-    )
+    return sorted(name for name in used if name in classes and routing.is_own(classes[name]))
 
 
 def _overrides(given: Overrides) -> Overrides:

@@ -61,8 +61,8 @@ def run(
     Raises:
         RequestError: the request was wrong, in one line; nothing has been written.
         MachineError: the machine failed us, a full disk say; the same call continues later.
-        RuntimeError: nothing at all could be trained, because a router of one's own raises, say; the text has the
-            traceback.
+        RuntimeError: nothing at all could be trained, because a router of one's own gives no legal gates, say; where
+            its code raised, the text has the traceback.
 
     Warns:
         UserWarning: runs diverged, or cohorts could not be trained; the others are there.

@@ -59,7 +59,7 @@ def gate_mass(trainer: Trainer, params: PyTree, data: RunData) -> GateMass:
         inputs, rule = task.draw(key, plan.size, spec.length, p)
         gates = model(inputs, rule).gates
         assert gates is not None
-        return gates_per_rule(gates, rule, rules)
+        return gates_per_rule(gates, rule, rules, trainer.watches_gates)
 
     keys = jax.random.split(stream(data.seeds, Purpose.GATES), len(probabilities))
     return jax.lax.map(one, (keys, jnp.asarray(probabilities, jnp.float32)))
@@ -68,7 +68,7 @@ def gate_mass(trainer: Trainer, params: PyTree, data: RunData) -> GateMass:
 def activation_matrix(spec: RunSpec, measured: GateMass) -> Float[np.ndarray, "R M"]:
     """A[r, m] = mean gate of module m given rule r, from the batches under uniform rules."""
     uniform = sampling(spec).uniform
-    mass, count = (np.asarray(part[:uniform], np.float64).sum(axis=0) for part in measured)
+    mass, count = (np.asarray(part[:uniform], np.float64).sum(axis=0) for part in measured[:2])
     return mean_gates(mass, count)
 
 

@@ -1,12 +1,14 @@
 """A trained checkpoint -> its quantities."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import PyTree
 
 from modbench import metrics
+from modbench.core.errors import RequestError
 from modbench.core.quantities import CURVE_METRICS, METRICS, QUANTITIES
 from modbench.core.spec import RunSpec
 from modbench.evaluation.activation import (
@@ -20,6 +22,10 @@ from modbench.evaluation.performance import SCALES, Performance, performance
 from modbench.evaluation.result import CheckpointResult, CurvePoint, ShiftPerformance
 from modbench.training.gates import GateMass
 from modbench.training.trainer import Point, RunData, Trainer
+
+
+class IllegalGatesError(RequestError):
+    """Gates turned out to be negative, or not to sum to 1, in a measurement: the run's numbers mean nothing."""
 
 
 class Measured(NamedTuple):
@@ -42,6 +48,9 @@ def checkpoint_result(spec: RunSpec, step: int, measured: Measured) -> Checkpoin
         spec: the run.
         step: updates behind the checkpoint.
         measured: of this replica, as NumPy arrays.
+
+    Raises:
+        IllegalGatesError: what a router of one's own gave are no gates.
     """
     shifts = _shifts(spec, measured.performance)
     by_shift = {(shift.scale, shift.length): shift for shift in shifts}
@@ -57,7 +66,8 @@ def checkpoint_result(spec: RunSpec, step: int, measured: Measured) -> Checkpoin
     activation = None
     if measured.gates is not None:
         activation = activation_matrix(spec, measured.gates)
-        quantities |= routing_quantities(spec, activation, module_distributions(spec, measured.gates))
+        with _legal(spec, measured.gates, step):
+            quantities |= routing_quantities(spec, activation, module_distributions(spec, measured.gates))
     return CheckpointResult(step, shifts, activation, quantities)
 
 
@@ -72,17 +82,43 @@ def routing_quantities(
 
 
 def curve_point(spec: RunSpec, step: int, measured: Point) -> CurvePoint:
-    """Turns one replica's evaluation after `step` updates, as NumPy arrays, into a point of its learning curve."""
+    """Turns one replica's evaluation after `step` updates, as NumPy arrays, into a point of its learning curve.
+
+    Raises:
+        IllegalGatesError: what a router of one's own gave are no gates.
+    """
     activation, found = None, {}
     if measured.gates is not None:
-        activation = mean_gates(*(np.asarray(part, np.float64) for part in measured.gates))
+        activation = mean_gates(*(np.asarray(part, np.float64) for part in measured.gates[:2]))
         if np.isfinite(activation).all():
-            values = metrics.fixed_routing_metrics(activation, spec.evaluation.adaptation_distributions)
+            with _legal(spec, measured.gates, step):
+                values = metrics.fixed_routing_metrics(activation, spec.evaluation.adaptation_distributions)
             found = dict(zip(CURVE_METRICS, values.values(), strict=True))
         else:
             activation = None
     loss, error, selection_loss, selection_error = (float(value) for value in measured[:4])
     return CurvePoint(step, loss, error, selection_loss, selection_error, activation, found)
+
+
+@contextmanager
+def _legal(spec: RunSpec, gates: GateMass, step: int) -> Iterator[None]:
+    """Raises IllegalGatesError where single positions, or the means that the metrics are computed from, are illegal.
+
+    Gates that are not finite pass: they are the business of whoever looks for divergence.
+    """
+    where = f"router {spec.model.scores!r} with gates {spec.model.gates!r}, after {step} updates"
+    if gates.excess is not None:
+        below, apart = np.asarray(gates.excess).reshape(-1, 2).max(axis=0)
+        if below > 0:
+            raise IllegalGatesError(f"{where}: gates must not be negative, got {-below:g} in an example")
+        if apart > metrics.TOLERANCE:
+            raise IllegalGatesError(
+                f"{where}: gates must sum to 1 within {metrics.TOLERANCE:g}, got a sum that is {apart:g} off"
+            )
+    try:
+        yield
+    except metrics.DistributionError as error:
+        raise IllegalGatesError(f"{where}: mean gates: {error}") from None
 
 
 def _shifts(spec: RunSpec, measured: Performance) -> list[ShiftPerformance]:

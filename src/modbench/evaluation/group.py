@@ -3,7 +3,7 @@
 import functools
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -12,8 +12,16 @@ import numpy as np
 
 from modbench.core.identity import static_key
 from modbench.core.spec import RunSpec
-from modbench.evaluation.evaluate import Measured, checkpoint_result, curve_point, measure_checkpoint
+from modbench.evaluation.evaluate import (
+    IllegalGatesError,
+    Measured,
+    checkpoint_result,
+    curve_point,
+    measure_checkpoint,
+)
+from modbench.evaluation.first_batch import check_router
 from modbench.evaluation.result import CheckpointResult, RunResult
+from modbench.models.routing import GATE_CLASSES, SCORE_CLASSES
 from modbench.tasks.overlap import rule_overlap
 from modbench.training.cohort import CohortProgram, curve_steps, live_loss, replica
 from modbench.training.settings import benchmark_settings
@@ -68,6 +76,7 @@ def run_group(
     Raises:
         Stopped: `should_stop` said so.
         ValueError: the runs do not belong together or do not fit.
+        RequestError: a router of one's own gives no legal gates on its first batches; nothing was trained.
     """
     keys = {static_key(spec) for spec in specs}
     if len(keys) != 1 or not 1 <= len(specs) <= width:
@@ -76,6 +85,7 @@ def run_group(
         )
     keeper = keeper or Forgetful()
     program = _program(keys.pop(), width, specs[0])
+    check_router(program.trainer, specs[0])
     clock = _Clock(program)
     data = program.data(specs)
     state, curve = _train(program, data, specs, report, should_stop, keeper, clock)
@@ -124,16 +134,19 @@ class _Clock:
         self.seconds[phase] += elapsed - compiling
 
 
-_PROGRAMS: dict[tuple[str, int], CohortProgram] = {}
+_PROGRAMS: dict[tuple[Hashable, ...], CohortProgram] = {}
 
 
 def _program(key: str, width: int, spec: RunSpec) -> CohortProgram:
     """The program of a cohort. Only the latest is kept: cohorts come one after another, groups share it."""
-    if (key, width) not in _PROGRAMS:
+    # The classes too: a name that is registered again, in a notebook say, stands for another router.
+    router = SCORE_CLASSES.get(spec.model.scores), GATE_CLASSES.get(spec.model.gates)
+    place = (key, width, *router)
+    if place not in _PROGRAMS:
         _PROGRAMS.clear()
         gc.collect()
-        _PROGRAMS[key, width] = CohortProgram(spec, width)
-    return _PROGRAMS[key, width]
+        _PROGRAMS[place] = CohortProgram(spec, width)
+    return _PROGRAMS[place]
 
 
 def _train(
@@ -185,11 +198,16 @@ def _result(
 ) -> RunResult:
     loss, diverged_at, best_step = (array[index] for array in host)
     at = {"last": spec.train.steps, "best": int(best_step)}
-    checkpoints = {
-        name: checkpoint_result(spec, at[name], replica(values, index)) for name, values in measured.items()
-    }
-    points = [curve_point(spec, step, replica(point, index)) for step, point in curve]
     reason = None
+    try:
+        checkpoints = {
+            name: checkpoint_result(spec, at[name], replica(values, index))
+            for name, values in measured.items()
+        }
+        points = [curve_point(spec, step, replica(point, index)) for step, point in curve]
+    except IllegalGatesError as error:
+        # No number of such a model is a result: it does not mix its modules.
+        checkpoints, points, reason = {}, [], str(error)
     if diverged_at >= 0:
         reason = f"diverged: the loss or gradient of update {int(diverged_at)} was not finite"
         # Frozen just before: the numbers are those of no finished training, and nothing may average over them.

@@ -1,5 +1,6 @@
 """A run with its trained parameters, to be looked at again: called on any batch, measured by any new metric."""
 
+import operator
 from collections.abc import Mapping
 
 import jax
@@ -66,8 +67,10 @@ class TrainedRun:
             length: positions; None is the length in training. Ignored by the MLP.
         """
         task = self._trainer.task
+        # As Python's own numbers: a NumPy scalar of few bits would overflow in the product of sizes.
+        count, positions = operator.index(size), operator.index(length or self.spec.length)
         key = jax.random.key(seed, impl="threefry2x32")
-        inputs, rule = task.draw(key, size, length or self.spec.length, self._trainer.rule_probabilities)
+        inputs, rule = task.draw(key, count, positions, self._trainer.rule_probabilities)
         return task.batch(self._data.coefficients, inputs, rule, scale)
 
     @benchmark_settings()

@@ -21,15 +21,17 @@ from modbench.metrics.baselines import (
     uniform_routing,
 )
 from modbench.metrics.collapse import collapse_avg, collapse_worst
-from modbench.metrics.distribution import TOLERANCE, DistributionError, conditional, joint
+from modbench.metrics.distribution import TOLERANCE, conditional, joint
+from modbench.metrics.reading import DistributionError
 from modbench.metrics.routing import routing_metrics
 from modbench.metrics.specialisation import alignment, inverse_mutual_information
-from modbench.metrics.trace import joint_from_trace
+from modbench.metrics.trace import TopKTrace, joint_from_topk, joint_from_trace
 
 __all__ = [
     "TOLERANCE",
     "DistributionError",
     "SamplingFloor",
+    "TopKTrace",
     "adaptation",
     "alignment",
     "collapse_avg",
@@ -39,6 +41,7 @@ __all__ = [
     "fixed_routing_metrics",
     "inverse_mutual_information",
     "joint",
+    "joint_from_topk",
     "joint_from_trace",
     "perfect_baseline",
     "perfect_routing",

@@ -5,7 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from modbench.metrics.distribution import Array, DistributionError, distributions, whole_number, within_unit
+from modbench.metrics.distribution import Array, distributions, within_unit
+from modbench.metrics.reading import DistributionError, check_size, whole_number
 
 
 def adaptation(rule_distributions: ArrayLike, module_distributions: ArrayLike) -> float:
@@ -48,9 +49,11 @@ def dirichlet_rule_distributions(num_rules: int, count: int = 100) -> Array:
         S x R, each row a distribution over rules, the same on every call.
 
     Raises:
-        DistributionError: a number is not a whole number of at least 1.
+        DistributionError: a number is not a whole number of at least 1, or the matrix would fill the memory.
     """
-    return _drawn(whole_number("num_rules", num_rules, least=1), whole_number("count", count, least=1)).copy()
+    R, S = whole_number("num_rules", num_rules, least=1), whole_number("count", count, least=1)
+    check_size(count=S, num_rules=R)
+    return _drawn(R, S).copy()
 
 
 @lru_cache(maxsize=32)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from modbench.metrics.adaptation import adaptation, dirichlet_rule_distributions
-from modbench.metrics.distribution import Array, conditional, joint, whole_number
+from modbench.metrics.distribution import Array, conditional, joint
+from modbench.metrics.reading import check_size, whole_number
 from modbench.metrics.routing import routing_metrics
 
 
@@ -33,7 +34,7 @@ def uniform_routing(num_rules: int, num_modules: int | None = None) -> Array:
         A: R x M, every entry 1/M.
 
     Raises:
-        DistributionError: a number is not a whole number of at least 1.
+        DistributionError: a number is not a whole number of at least 1, or the matrix would fill the memory.
     """
     R, M = _sizes(num_rules, num_modules)
     return np.full((R, M), 1 / M)
@@ -54,10 +55,12 @@ def perfect_routing(num_rules: int, num_modules: int | None = None) -> Array:
         A: R x M, a single 1 in each row.
 
     Raises:
-        DistributionError: a number is not a whole number of at least 1.
+        DistributionError: a number is not a whole number of at least 1, or the matrix would fill the memory.
     """
     R, M = _sizes(num_rules, num_modules)
-    return np.eye(M)[np.arange(R) % M]
+    A, rules = np.zeros((R, M)), np.arange(R)
+    A[rules, rules % M] = 1
+    return A
 
 
 def fixed_routing_metrics(A: ArrayLike, count: int = 100) -> dict[str, float]:
@@ -148,4 +151,6 @@ def sampling_floor(num_rules: int, num_samples: int, count: int = 100, draws: in
 
 def _sizes(num_rules: int, num_modules: int | None, least: int = 1) -> tuple[int, int]:
     R = whole_number("num_rules", num_rules, least)
-    return R, R if num_modules is None else whole_number("num_modules", num_modules, least)
+    M = R if num_modules is None else whole_number("num_modules", num_modules, least)
+    check_size(num_rules=R, num_modules=M)
+    return R, M

@@ -3,19 +3,15 @@
 R: rules, M: modules. J[r, m] = p(rule r, module m); A[r, m] = p(module m | rule r).
 """
 
-import operator
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from modbench.metrics.reading import DistributionError, numeric
 
 Array = NDArray[np.float64]
 
 TOLERANCE = 1e-3
 """How far a sum may be from 1. A matrix averaged in float32 is off by about 1e-4; a wrong one by far more."""
-
-
-class DistributionError(ValueError):
-    """What was given is no distribution of the kind asked for; the text is one line that says what must hold."""
 
 
 def joint(A: ArrayLike, rule_probabilities: ArrayLike | None = None) -> Array:
@@ -126,40 +122,6 @@ def check_sums(name: str, sums: NDArray) -> None:
         raise DistributionError(f"{what} must sum to 1 within {TOLERANCE:g}, got {sums[first]:g}{row}")
 
 
-def numeric(name: str, values: ArrayLike, axes: tuple[str, ...], kinds: str = "fiub") -> NDArray:
-    """Checks that values are a non-empty array of numbers with the given axes.
-
-    Args:
-        name: what the user calls it, for the error's text.
-        values: anything that NumPy reads as an array.
-        axes: what its axes stand for, one name each.
-        kinds: NumPy's letters for the kinds of number allowed; `"iu"` are integers.
-
-    Returns:
-        The values as an array: not copied where they are one already.
-
-    Raises:
-        DistributionError: the values are not that.
-    """
-    array = as_array(name, values)
-    if array.dtype.kind not in kinds:
-        what = "real numbers" if "f" in kinds else "integers"
-        raise DistributionError(f"{name} must be an array of {what}, got dtype {array.dtype}")
-    if array.ndim != len(axes) or not array.size:
-        shape = f"({axes[0]},)" if len(axes) == 1 else f"({', '.join(axes)})"
-        raise DistributionError(f"{name} must have shape {shape}, none of them 0, got {array.shape}")
-    return array
-
-
-def as_array(name: str, values: ArrayLike) -> NDArray:
-    """Reads values as NumPy does; raises DistributionError where it cannot, as for rows of unequal length."""
-    try:
-        return np.asarray(values)
-    except (TypeError, ValueError):
-        given = type(values).__name__
-        raise DistributionError(f"{name} must be an array of numbers, got a {given} that is none") from None
-
-
 def _non_negative(name: str, values: ArrayLike, axes: tuple[str, ...]) -> NDArray:
     array = numeric(name, values, axes)
     check_non_negative(name, array)
@@ -176,17 +138,6 @@ def check_non_negative(name: str, array: NDArray) -> None:
             raise DistributionError(
                 f"{name} must be {what}, got {name}[{', '.join(map(str, where))}] = {array[where]:g}"
             )
-
-
-def whole_number(name: str, value: object, least: int) -> int:
-    """Returns a count as an int; raises DistributionError unless it is a whole number of at least `least`."""
-    try:
-        number = operator.index(value)  # pyright: ignore[reportArgumentType]
-    except TypeError:
-        number = None
-    if number is None or number < least:
-        raise DistributionError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    return number
 
 
 def within_unit(value: float) -> float:

@@ -30,6 +30,7 @@ from modbench.core.names import GATES, OWN_GATE_OPTIONS, OWN_SCORE_OPTIONS, SCOR
 from modbench.core.spec import ModelSpec, Option
 from modbench.models.layers import Linear, PerModule, TwoLayer, add_leading_bias
 from modbench.models.products import weighed_sums
+from modbench.models.seam import as_gates, is_own
 
 
 class Sizes(NamedTuple):
@@ -136,7 +137,11 @@ class Gates(eqx.Module):
 
     @abstractmethod
     def __call__(self, scores: Float[Array, "... M"], key: Key[Array, ""] | None) -> Float[Array, "... M"]:
-        """Gates, non-negative; `key` is None in evaluation, where nothing is random."""
+        """Gates of the shape of `scores`: not negative, sum 1 over modules, real numbers of any type.
+
+        Equal arguments must give equal gates. `key` is None in evaluation, where nothing is random; what is drawn in
+        training is drawn by the key.
+        """
 
 
 def _check_count(name: str, value: Option) -> None:
@@ -190,6 +195,7 @@ class Router(eqx.Module):
 
     scores: Scores
     gates: Gates
+    modules: int = eqx.field(static=True)
 
     @classmethod
     def create(cls, random: np.random.Generator, spec: ModelSpec, sizes: Sizes) -> "Router":
@@ -206,7 +212,7 @@ class Router(eqx.Module):
             scores = SCORE_CLASSES[spec.scores].create(random, sizes, **spec.score_options)
         except (TypeError, ValueError) as error:
             raise RequestError(f"model.score_options of {spec.scores!r}: {error}") from None
-        return cls(scores, gates)
+        return cls(scores, gates, sizes.modules)
 
     @property
     def reads_modules(self) -> bool:
@@ -216,11 +222,29 @@ class Router(eqx.Module):
     @property
     def selects_by_rule(self) -> bool:
         """Whether each example has one module with gate 1, that of its rule: no other module needs to run."""
-        return isinstance(self.scores, Oracle) and isinstance(self.gates, Softmax)
+        return type(self.scores) is Oracle and type(self.gates) is Softmax
+
+    @property
+    def own_classes(self) -> tuple[type, ...]:
+        """Its classes that come from outside modbench: nobody has tested that their gates are legal."""
+        return tuple(cls for cls in (type(self.scores), type(self.gates)) if is_own(cls))
+
+    @property
+    def described(self) -> str:
+        """Names what a user would have to mend: the classes of their own, or else the gate function."""
+        names = {cls: f"scores {name!r}" for name, cls in SCORE_CLASSES.items()}
+        names |= {cls: f"gates {name!r}" for name, cls in GATE_CLASSES.items()}
+        classes = self.own_classes or (type(self.gates),)
+        return " with ".join(f"{names.get(cls, 'router')} (class {cls.__name__})" for cls in classes)
 
     def __call__(self, seen: Seen, key: Key[Array, ""] | None = None) -> Float[Array, "... M"]:
-        """The gates of what is seen."""
-        return self.gates(self.scores(seen), key)
+        """The gates of what is seen.
+
+        Raises:
+            RequestError: a class of the user's returns no gates of the right shape and type.
+        """
+        shape = (*seen.rule_code.shape[:-1], self.modules)
+        return as_gates(self.gates(self.scores(seen), key), shape, self.described)
 
 
 @register_scores("joint", SCORES["joint"])

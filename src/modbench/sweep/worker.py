@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from modbench.core.errors import MachineError
+from modbench.core.errors import MachineError, RequestError
 from modbench.core.spec import RunSpec
 from modbench.models.sizing import num_parameters
 from modbench.store.claims import Claim, Claims
@@ -138,6 +138,8 @@ class Trainer:
             keeper.end()
         except MachineError as error:
             self.emit(CohortFailed(self.worker, cohort.cohort_id, str(error), fatal=True))
+        except RequestError as error:  # one line for the user, who needs no traceback of ours
+            self.emit(CohortFailed(self.worker, cohort.cohort_id, str(error)))
         except Exception as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             self.emit(CohortFailed(self.worker, cohort.cohort_id, reason, traceback.format_exc()))

@@ -142,7 +142,8 @@ def put_back(snapshot: Snapshot, state: TrainState) -> tuple[TrainState, Curve]:
     }
     gates = None
     if "gates.mass" in course:
-        gates = GateMass(course["gates.mass"], course["gates.count"])  # pyright: ignore[reportArgumentType]
+        parts: dict[str, Any] = {name: course.get(f"gates.{name}") for name in GateMass._fields}
+        gates = GateMass(**parts)
     single: dict[str, Any] = {name: course[name] for name in Point._fields if name != "gates"}
     points = Point(**single, gates=gates)
     steps = course["step"].tolist()

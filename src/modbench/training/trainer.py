@@ -15,8 +15,9 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from modbench.core.spec import RunSpec
 from modbench.models.base import Model
 from modbench.models.bodies import make_model
+from modbench.models.routing import Router
 from modbench.tasks.families import make_task
-from modbench.training.gates import GateMass, gates_per_rule
+from modbench.training.gates import GateMass, gates_per_rule, over_batches
 from modbench.training.objective import error_per_position, loss_per_position
 from modbench.training.streams import Purpose, StreamSeeds, init_random, stream, stream_seeds
 
@@ -89,6 +90,16 @@ class Trainer:
             stream_seeds(run),
             np.float32(run.train.learning_rate),  # pyright: ignore[reportArgumentType]
         )
+
+    @property
+    def router(self) -> Router | None:
+        """The cohort's router, without its parameters; None without modules."""
+        return getattr(self._skeleton, "router", None)
+
+    @property
+    def watches_gates(self) -> bool:
+        """Whether the gates of single positions are watched: those of a gate function from outside modbench."""
+        return self.router is not None and type(self.router.gates) in self.router.own_classes
 
     def model(self, params: PyTree) -> Model:
         """The model with these parameters."""
@@ -172,14 +183,16 @@ class Trainer:
             prediction, gates = model(batch.inputs, batch.rule)
             loss = loss_per_position(kind, prediction, batch.target, batch.rule.ndim)
             error = error_per_position(kind, prediction, batch.target, batch.rule.ndim)
-            mass = None if gates is None else gates_per_rule(gates, batch.rule, self.spec.task.num_rules)
+            if gates is None:
+                return loss.mean(), error.mean(), None
+            mass = gates_per_rule(gates, batch.rule, self.spec.task.num_rules, self.watches_gates)
             return loss.mean(), error.mean(), mass
 
         count = self.spec.evaluation.curve_batches
         purposes = (Purpose.CURVE, Purpose.SELECTION)
         keys = [jax.random.split(stream(data.seeds, purpose, step), count) for purpose in purposes]
         losses, errors, masses = jax.lax.map(one, jnp.concatenate(keys))
-        gates = jax.tree.map(lambda of_batches: of_batches.sum(axis=0), masses)
+        gates = None if masses is None else over_batches(masses)
         return losses.reshape(2, count).mean(axis=1), errors.reshape(2, count).mean(axis=1), gates
 
     def _schedule(self, step: Int[Array, ""]) -> Float[Array, ""] | float:
