@@ -24,8 +24,8 @@ from modbench.bench.shapes import group, select
 from modbench.core.identity import run_id
 from modbench.core.names import MODEL_TITLES
 from modbench.core.spec import RunSpec
-from modbench.figures.axes import dodge, octave_axis, value_axis
-from modbench.figures.frame import Heading, Margins, frame
+from modbench.figures.axes import dodged, octave_axis, value_axis
+from modbench.figures.frame import PAGE, Heading, Margins, frame
 from modbench.figures.style import COLOURS, look
 from modbench.store.durable import replace_file
 from modbench.sweep.describe import describe_cell, plural
@@ -189,7 +189,9 @@ def draw(numbers: pd.DataFrame) -> Figure:
         )
         title = "How the time of a training step grows, and where stacking runs stops paying"
         heading = Heading(title, _footer(numbers), legend)
-        figure, panels = frame(len(GUIDES) + len(SIZES), 5, (2.25, 2.5), Margins(left=0.62), heading)
+        figure, panels = frame(
+            len(GUIDES) + len(SIZES), len(GUIDES), (PAGE / 3, 2.5), Margins(left=0.62), heading
+        )
         timed = numbers[numbers["axis"] != STACKED]
         for axes, axis in zip(panels, GUIDES, strict=False):
             _draw_growth(axes, timed, axis)
@@ -213,7 +215,7 @@ def _draw_growth(axes: Axes, timed: pd.DataFrame, axis: str) -> None:
     value_axis(axes, np.append(everything, everything.min() / 3), logarithmic=True)
     for position, (architecture, rows) in enumerate(_by_architecture(shown)):
         colour, marker = LOOKS[architecture]
-        x = rows["value"].to_numpy(float) * dodge(position, len(LOOKS), 0.06)
+        x = rows["value"].to_numpy(float) * dodged(axes, values, len(LOOKS))[position]
         axes.plot(x, rows["ms_per_step_and_run"], color=COLOURS[colour], marker=marker, **EDGE)
         axes.vlines(x, rows["ms_low"], rows["ms_high"], color=COLOURS[colour], linewidth=1.5)
     # Under the lowest curve, so that slopes can be compared where curves are far apart.
@@ -240,13 +242,14 @@ def _draw_stacking(axes: Axes, stacked: pd.DataFrame, size: str) -> None:
     if shown.empty:
         axes.axis("off")
         return
-    octave_axis(axes, sorted(stacked["value"].unique()), STACKED)
+    values = sorted(stacked["value"].unique())
+    octave_axis(axes, values, STACKED)
     value_axis(axes, stacked["relative"].to_numpy(float), logarithmic=False)
     axes.axhline(1, color=COLOURS["muted"], linewidth=0.8)
     for position, (architecture, rows) in enumerate(_by_architecture(shown)):
         colour, marker = LOOKS[architecture]
         widths, relative = rows["value"].tolist(), rows["relative"].tolist()
-        x = rows["value"].to_numpy(float) * dodge(position, len(LOOKS), 0.06)
+        x = rows["value"].to_numpy(float) * dodged(axes, values, len(LOOKS))[position]
         axes.plot(x, relative, color=COLOURS[colour], marker=marker, **EDGE)
         last = widths.index(stops_paying(widths, relative))
         axes.plot(x[last], relative[last], **RING, mec=COLOURS[colour])

@@ -6,12 +6,15 @@
 import textwrap
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from modbench.core.quantities import METRICS, QUANTITIES
-from modbench.figures.frame import Margins, frame
-from modbench.figures.style import COLOURS, HEAT, look
+from modbench.figures.frame import PAGE, Heading, Margins, frame
+from modbench.figures.heat import heat_map, heat_scale
+from modbench.figures.style import COLOURS, look
 from modbench.report.guide import examples
 
 HERE = Path(__file__).parent
@@ -41,10 +44,10 @@ def arrow(axes: Axes, start: Point, end: Point, weight: float = 1.0, colour: str
     )  # fmt: skip
 
 
-def draw_scheme(path: Path) -> None:
+def draw_scheme() -> Figure:
     """From a rule and an input by router and modules to a prediction."""
     with look():
-        figure, (axes,) = frame(1, 1, (8.2, 3.3), Margins(0.05, 0.05, 0.05, 0.05), None)
+        figure, (axes,) = frame(1, 1, (PAGE, 3.0), Margins(0.05, 0.05, 0.05, 0.05), None)
         axes.set(xlim=(0, 8.1), ylim=(-0.4, 2.95))
         axes.axis("off")
         vermillion, muted = COLOURS["vermillion"], COLOURS["muted"]
@@ -69,23 +72,23 @@ def draw_scheme(path: Path) -> None:
         box(axes, 7.73, 1.55, 0.6, "answer")
         axes.text(0.1, 1.42, "rule 1 is at work", fontsize=7.5, color=muted)
         axes.text(1.6, 2.72, "modules see x and c", fontsize=7.5, color=muted)
-        figure.savefig(path, metadata={"Date": None})
+    return figure
 
 
-def draw_routings(path: Path) -> None:
+def draw_routings() -> Figure:
     """Perfect, mixed, uniform and collapsed routing, with the five metrics of each."""
     with look():
         shown = examples()
-        figure, grid = frame(len(shown), len(shown), (2.05, 3.35), Margins(0.45, 0.2, 0.5, 1.4), None)
+        margins = Margins(0.2, 0.2, 0.62, 1.45, 0.25)
+        panel = ((PAGE - margins.beside) / len(shown), 3.4)
+        figure, grid = frame(len(shown), len(shown), panel, margins, Heading("", "", heat_scale()))
         for axes, example in zip(grid, shown, strict=True):
-            axes.imshow(example.rows, cmap=HEAT, vmin=0, vmax=1, interpolation="none", aspect="auto")
+            heat_map(axes, np.array(example.rows), fill=True)
             axes.set(xticks=range(4), yticks=range(4), xlabel="module")
-            axes.grid(False)
-            axes.spines[:].set_visible(True)
-            meaning = "\n".join(textwrap.wrap(example.meaning, 24))
-            axes.text(0, 1.3, example.title, transform=axes.transAxes, fontweight="bold", va="top")
+            meaning = "\n".join(textwrap.wrap(example.meaning, 22))
+            axes.text(0, 1.41, example.title, transform=axes.transAxes, fontweight="bold", va="top")
             axes.text(
-                0, 1.18, meaning, transform=axes.transAxes, fontsize=7.5, color=COLOURS["muted"], va="top"
+                0, 1.27, meaning, transform=axes.transAxes, fontsize=7.5, color=COLOURS["muted"], va="top"
             )
             for line, (name, value) in enumerate(zip(METRICS, example.values, strict=True)):
                 y = -0.42 - 0.115 * line
@@ -101,9 +104,10 @@ def draw_routings(path: Path) -> None:
                     fontweight="bold",
                 )
         grid[0].set_ylabel("rule")
-        figure.savefig(path, metadata={"Date": None})
+    return figure
 
 
 if __name__ == "__main__":
-    draw_scheme(HERE / "scheme.svg")
-    draw_routings(HERE / "routings.svg")
+    for name, figure in (("scheme", draw_scheme()), ("routings", draw_routings())):
+        with look():
+            figure.savefig(HERE / f"{name}.svg", metadata={"Date": None})

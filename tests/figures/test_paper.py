@@ -125,9 +125,9 @@ def test_what_is_taller_than_a_page_is_cut_by_setting(tmp_path):
     tables = synthetic_results.tables(tmp_path / "store", runs, points=3)
     names = {
         path.name
-        for path in save_figures(tables, tmp_path / "print", ["ranking"], ["svg"], style="neurips").paths
+        for path in save_figures(tables, tmp_path / "print", ["fates"], ["svg"], style="neurips").paths
     }
-    assert {"ranking-mlp-regression.svg", "ranking-rnn-classification.svg"} <= names
+    assert {"fates-mlp-regression.svg", "fates-rnn-classification.svg"} <= names
 
 
 def test_tables_and_their_numbers_are_written_beside_the_figures(tables, tmp_path):

@@ -44,7 +44,11 @@ def test_curves_are_the_numbers_and_end_below_one_where_a_run_failed(tables):
 def test_a_panel_per_setting_shift_and_number_of_rules(tables):
     figure = draw_profiles(prepare_profiles(tables))
     assert len(figure.axes) == 2 * 2 * 2
-    assert figure.axes[0].get_title("left").startswith("MLP · regression\nin distribution, 2 rules")
+    assert [axes.get_title("left") for axes in figure.axes[:3]] == [
+        "MLP · regression, in distribution\n2 rules",
+        "4 rules",
+        "MLP · regression, out of distribution\n2 rules",
+    ]
     assert CARD.panels == ("setting", "quantity", "num_rules")
 
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 import synthetic_results
+from modbench.figures.style import COLOURS, heat
 from modbench.report import write_report
 from report.browser import BARS, marks, opened
 
@@ -226,16 +227,74 @@ def test_an_entry_of_a_matrix_is_told_to_the_pointer_and_the_keyboard(seen):
 def test_matrices_are_drawn_for_the_theme_and_for_paper(opening):
     page = opening(768, "dark").settled()
     canvas = page.locator("#browser canvas.large").last
-    colour = "canvas => [...canvas.getContext('2d').getImageData(0, 0, 1, 1).data].slice(0, 3).join(' ')"
+    pixel = "canvas => [...canvas.getContext('2d').getImageData(0, 0, 1, 1).data].slice(0, 3)"
     theme = "getComputedStyle(document.documentElement).getPropertyValue('--heat').trim()"
+
+    def colour():
+        return "#" + bytes(canvas.evaluate(pixel)).hex()
+
     page.locator('#browser canvas[aria-label^="GT-Modular"]').wait_for()
-    shown = [canvas.evaluate(colour)]
+    shown = [colour()]
     assert shown[-1] == page.evaluate(theme)
     page.emulate_media(media="print")
     page.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 254)'")
-    shown.append(canvas.evaluate(colour))
+    shown.append(colour())
     assert shown[-1] == page.evaluate(theme) != shown[0]
     page.emulate_media(media="screen")
+
+
+def test_a_share_has_the_colour_that_it_has_in_a_figure(seen):
+    page = seen.page
+    card = page.locator("#browser .matrix-card").filter(has=page.locator('canvas[aria-label^="Modular,"]'))
+    canvas, note = card.locator("canvas.large"), card.locator(".pointed")
+    first_row = """canvas => {
+      const copy = new OffscreenCanvas(canvas.width, 1).getContext("2d", { willReadFrequently: true });
+      copy.drawImage(canvas, 0, 0);
+      const bytes = [...copy.getImageData(0, 0, canvas.width, 1).data];
+      return Array.from({ length: canvas.width }, (_, cell) => bytes.slice(4 * cell, 4 * cell + 4));
+    }"""
+    paper, shares = bytes.fromhex(COLOURS["paper"][1:]), []
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    across, down = canvas.evaluate("canvas => [canvas.width, canvas.height]")
+    for cell, (*ink, alpha) in enumerate(canvas.evaluate(first_row)):
+        canvas.hover(position={"x": (cell + 0.5) * box["width"] / across, "y": 0.5 * box["height"] / down})
+        shares.append(float(re.search(rf"rule 0, module {cell}: p = ([\d.]+)", note.inner_text())[1]))
+        mixed = [(i * alpha + p * (255 - alpha)) / 255 for i, p in zip(ink, paper, strict=True)]
+        assert mixed == pytest.approx(list(bytes.fromhex(heat(shares[-1])[1:])), abs=2)
+    assert len(set(shares)) > 2
+
+
+def test_axes_of_errors_say_their_unit_and_scale(seen):
+    def said(along):
+        slots = seen.page.locator(f'.slot[data-along="{along}"]:has(svg)').filter(visible=True)
+        titles = slots.locator("svg .role-axis-title text").all_text_contents()
+        return {title for title in titles if title.startswith("error")}
+
+    assert said("rules") == said("steps") == {"error, L1, log scale"}
+    for along in ("capacity", "runs"):
+        assert {title.removesuffix(", log scale") for title in said(along)} == {"error, L1"}
+    assert not said("course")
+    seen.choose("kind", "classification")
+    for along in ("rules", "steps", "capacity", "runs"):
+        assert {title.removesuffix(", log scale") for title in said(along)} == {"error, %"}
+
+
+def test_on_a_phone_no_table_is_cut_and_every_number_has_its_heading(opening):
+    page = opening(390, "light").settled()
+    page.evaluate("for (const part of document.querySelectorAll('main details')) part.open = true")
+    tables = "[...document.querySelectorAll('main table')].filter((table) => table.offsetParent)"
+    assert page.evaluate(f"{tables}.length") > 8
+    assert not page.evaluate(
+        f"{tables}.filter((one) => one.scrollWidth > one.parentElement.clientWidth).map((one) => one.className)"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    parameters = page.locator("#confounds table").filter(visible=True).first.locator("tbody tr").first
+    assert parameters.locator("td").first.evaluate("cell => getComputedStyle(cell, '::before').content") == (
+        '"Parameters, Modular / Monolithic"'
+    )
+    bare = f"{tables}.flatMap((table) => [...table.querySelectorAll('td:not([data-label])')]).length"
+    assert page.evaluate(bare) == page.locator(".effects td:not([data-label])").filter(visible=True).count()
 
 
 @two_rules

@@ -316,7 +316,7 @@ def test_confounds_are_measured_on_the_runs(tmp_path):
 
 def test_times_and_fates_stand_in_tables_with_intervals_and_what_they_rest_on(html):
     forming = html[html.index('id="forming"') : html.index('id="learning"')]
-    times, fates = forming.split('<table class="facts times">')[1:3]
+    times, fates = forming.split('<table class="facts times stack')[1:3]
     assert [" ".join(cell) for cell in cells(times)[0]][1:4:2] == [
         "Error halved, 0.4", "Error down to a tenth, 0.079"]  # fmt: skip
     shown = {row[0][0]: row[1:] for row in cells(times)[1:]}
@@ -344,7 +344,7 @@ def test_a_store_from_before_routing_was_recorded_along_training_says_so_and_has
     forming = html[html.index('id="forming"') : html.index('id="learning"')]
     assert "Routing along training: not recorded. These 8 modular runs" in forming
     assert 'id="cinema"' not in forming
-    first = {row[0][0]: row[1:] for row in cells(forming.split('<table class="facts times">')[1])[1:]}
+    first = {row[0][0]: row[1:] for row in cells(forming.split('<table class="facts times stack')[1])[1:]}
     assert first["Modular"][0][0] == "1,000"
     assert len(first["Modular"]) == 3  # errors alone
     assert forming.count("not recorded") == 1

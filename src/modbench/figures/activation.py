@@ -14,17 +14,24 @@ from scipy.optimize import linear_sum_assignment
 
 from modbench.analysis import model_title, with_settings
 from modbench.analysis.summary import GROUP, groups, planned_runs
+from modbench.core.quantities import QUANTITIES
+from modbench.figures.axes import width_of
 from modbench.figures.base import FigureCard, FigureData
-from modbench.figures.frame import Heading, Margins, frame, nothing
+from modbench.figures.frame import Heading, Margins, fitted, frame, nothing
+from modbench.figures.heat import heat_map, heat_scale
 from modbench.figures.lacks import lacks_modules
-from modbench.figures.style import COLOURS, HEAT, look
+from modbench.figures.style import COLOURS, HEAT_RULE, heat, look, on_colour
 from modbench.store.table import Tables
 
 TITLE = "Activation matrices of single runs"
-NOTE = "the darker, the closer to 1; each panel the run of median alignment, modules reordered to match rules best"
+NOTE = (
+    f"p: share of a rule that a module gets; {HEAT_RULE}; each panel the run of median alignment, modules reordered to "
+    "match rules best"
+)
 COLUMNS = [*GROUP, "run_id", "task_seed", "seed", "encoder_width", "alignment", "collapse_worst", "num_candidates",
            "rule", "position", "module", "probability"]  # fmt: skip
-MOST_NUMBERED = 5
+NUMBERED = 0.3
+"""Inches of an entry in which its number has room."""
 
 
 def prepare_activation(tables: Tables, checkpoint: str = "last") -> FigureData:
@@ -99,10 +106,12 @@ def draw_activation(data: FigureData, *, compact: bool = False) -> Figure:
     if upright:
         panels.sort(key=lambda panel: panel[1])
     with look():
-        heading = None if compact else Heading(data.titled(TITLE), data.footer(intervals=False))
-        margins = Margins(0.24, 0.1, 0.46 if alone else 0.6, 0.26)
-        size = (2.1, 1.76 + margins.top + margins.bottom)
-        figure, grid = frame(len(panels), len(rows) if upright else len(rules), size, margins, heading)
+        heading = None if compact else Heading(data.titled(TITLE), data.footer(intervals=False), heat_scale())
+        margins = Margins(0.24, 0.1, 0.6 if alone else 0.74, 0.26, least=1.0)
+        columns = len(rows) if upright else len(rules)
+        _, width = fitted(min(columns, len(panels)), 2.1, margins)
+        size = (width, width - margins.left - margins.right + margins.top + margins.bottom)
+        figure, grid = frame(len(panels), columns, size, margins, heading)
         for axes, (setting, R, model) in zip(grid, panels, strict=True):
             run = runs.get((setting, R, model))
             if run is None:
@@ -115,8 +124,10 @@ def draw_activation(data: FigureData, *, compact: bool = False) -> Figure:
                 continue
             _heat_map(axes, run)
             facts = run.iloc[0]
-            scores = f"alignment {facts['alignment']:.2f}, collapse {facts['collapse_worst']:.2f}"
-            lines = [*([] if alone else [setting]), model_title(model), scores]
+            scores = [
+                f"{QUANTITIES[name].title} {facts[name]:.2f}" for name in ("alignment", "collapse_worst")
+            ]
+            lines = [*([] if alone else [setting]), model_title(model), *scores]
             axes.set_title("\n".join(lines), fontsize=8)
     return figure
 
@@ -124,18 +135,11 @@ def draw_activation(data: FigureData, *, compact: bool = False) -> Figure:
 def _heat_map(axes: Axes, run: pd.DataFrame) -> None:
     matrix = run.pivot(index="rule", columns="position", values="probability").to_numpy(float)
     R, M = matrix.shape
-    axes.imshow(
-        matrix, cmap=HEAT, vmin=0, vmax=1, interpolation="none", aspect="auto" if M > 2 * R else "equal"
-    )
-    if max(R, M) <= MOST_NUMBERED:
+    heat_map(axes, matrix, fill=M > 2 * R)
+    if width_of(axes) / max(R, M) >= NUMBERED:
         for (r, m), value in np.ndenumerate(matrix):
-            ink = COLOURS["paper"] if value > 0.5 else COLOURS["ink"]
-            axes.text(m, r, f"{value:.2f}".lstrip("0"), ha="center", va="center", color=ink, fontsize=7.5)
-    axes.grid(False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_color(COLOURS["grid"])
+            ink, text = on_colour(heat(value)), f"{value:.2f}".lstrip("0")
+            axes.text(m, r, text, ha="center", va="center", color=ink, fontsize=7.5)
     axes.set_xlabel(f"{M} modules")
     axes.set_ylabel(f"{R} rules")
 
@@ -146,11 +150,11 @@ CARD = FigureCard(
     prepare=prepare_activation,
     draw=draw_activation,
     caption=(
-        "How often each module (column) is used under each rule (row): the stronger the blue, the more often. A "
+        "How often each module (column) is used under each rule (row): the stronger the blue, the more often; its "
+        "strength grows as the square root of the share. A "
         "diagonal is perfect specialisation, an empty column an unused module (collapse), a blurred row a shared "
         "rule. Modules are interchangeable, so an average would blur them all: each panel is a single run, the one "
-        "of median alignment, with modules reordered to match the rules as well as they can. Collapse here is "
-        "Collapse-Worst."
+        "of median alignment, with modules reordered to match the rules as well as they can."
     ),
     panels=("setting", "num_rules", "model"),
     per_setting=True,

@@ -15,10 +15,10 @@ from modbench.analysis.remembered import remembered
 from modbench.analysis.summary import planned_runs
 from modbench.core.quantities import METRICS
 from modbench.figures.along import ERRORS
-from modbench.figures.axes import octave_axis
+from modbench.figures.axes import octave_axis, thin_ticks
 from modbench.figures.base import FigureCard, FigureData, part_of, with_random
 from modbench.figures.lacks import listed, several, with_values
-from modbench.figures.panels import Along, Panel, draw_panels, quantity_label, thousands_axis
+from modbench.figures.panels import Along, Panel, draw_panels, quantity_label, short_thousands
 from modbench.store.table import Tables
 
 TITLE_WIDTH = "Errors and metrics against encoder width"
@@ -77,7 +77,7 @@ def draw_capacity(data: FigureData, *, compact: bool = False) -> Figure:
 
 def draw_parameters(data: FigureData, *, compact: bool = False) -> Figure:
     """A row per setting and quantity, a panel per number of rules, number of parameters along x."""
-    return _draw(data, TITLE_PARAMETERS, Along("num_parameters", _parameter_axis, apart=0), compact)
+    return _draw(data, TITLE_PARAMETERS, Along("num_parameters", _parameter_axis, octaves=False), compact)
 
 
 def _draw(data: FigureData, title: str, along: Along, compact: bool) -> Figure:
@@ -86,11 +86,11 @@ def _draw(data: FigureData, title: str, along: Along, compact: bool) -> Figure:
         of_setting = data.frame[data.frame["setting"] == setting]
         for quantity in data.present("quantity"):
             beside = of_setting[of_setting["quantity"] == quantity]
-            labels = {rules[0]: quantity_label(quantity, of_setting["kind"].iloc[0])}
+            label = quantity_label(quantity, of_setting["kind"].iloc[0])
             for R in rules:
                 shown = beside[beside["num_rules"] == R]
-                panels.append(Panel(f"{R} rules", shown, beside, quantity, labels.get(R, "")))
-    return draw_panels(data, title, panels, along, len(rules), (2.5, 2.0), compact=compact)
+                panels.append(Panel(f"{R} rules", shown, beside, quantity, label))
+    return draw_panels(data, title, panels, along, len(rules), (2.2, 2.0), compact=compact, shared=True)
 
 
 def _width_axis(axes: Axes, rows: pd.DataFrame) -> None:
@@ -101,9 +101,9 @@ def _parameter_axis(axes: Axes, rows: pd.DataFrame) -> None:
     sizes = rows["num_parameters"].dropna()
     axes.set_xscale("log")
     axes.set_xlim(sizes.min() / 1.5, sizes.max() * 1.5)
-    axes.set_xticks(_round_numbers(sizes.min(), sizes.max()))
+    numbers = _round_numbers(sizes.min(), sizes.max())
+    thin_ticks(axes, numbers, [short_thousands()(number, None) for number in numbers])
     axes.xaxis.set_minor_locator(NullLocator())
-    thousands_axis(axes)
     axes.set_xlabel("parameters")
 
 

@@ -12,7 +12,8 @@ from modbench.figures.along import error_label, errors_along
 from modbench.figures.axes import spans_decades, value_axis
 from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.frame import Heading, Margins, frame, handles, nothing
-from modbench.figures.panels import thousands_axis
+from modbench.figures.panels import steps_axis
+from modbench.figures.rows import GAP, share_left, title_room
 from modbench.figures.style import look, model_styles
 from modbench.store.table import Tables
 
@@ -44,9 +45,11 @@ def draw_curves(data: FigureData, *, compact: bool = False) -> Figure:
         heading = (
             None if compact else Heading(data.titled(TITLE), data.footer(), handles(styles, models, "line"))
         )
-        margins = Margins(top=0.3 if alone else 0.48)
-        figure, grid = frame(len(panels), columns, (3.5, 2.5) if compact else (2.9, 2.4), margins, heading)
-        for axes, (setting, R) in zip(grid, panels, strict=True):
+        heads = ["" if alone or rules[0] != R else setting for setting, R in panels]
+        titles = [f"{head}\n{R} rules".strip() for head, (_, R) in zip(heads, panels, strict=True)]
+        margins = Margins(GAP, GAP, title_room(titles), beside=0.58 - GAP)
+        figure, grid = frame(len(panels), columns, (3.0, 2.5) if compact else (2.2, 2.2), margins, heading)
+        for axes, (setting, R), title in zip(grid, panels, titles, strict=True):
             of_setting = data.frame[data.frame["setting"] == setting]
             shown = of_setting[of_setting["num_rules"] == R]
             if shown.empty:
@@ -61,11 +64,10 @@ def draw_curves(data: FigureData, *, compact: bool = False) -> Figure:
             means = of_setting["mean"].to_numpy(float)
             value_axis(axes, means, spans_decades(means))
             axes.set_xlim(0, max(1, shown["step"].max()))
-            thousands_axis(axes)
-            axes.locator_params(axis="x", nbins=5)
-            axes.set_xlabel("training steps")
+            steps_axis(axes)
             axes.set_ylabel(error_label(shown["kind"].iloc[0]))
-            axes.set_title(f"{R} rules" if alone else f"{setting}\n{R} rules")
+            axes.set_title(title)
+        share_left(grid)
     return figure
 
 

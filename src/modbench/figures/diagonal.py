@@ -88,14 +88,13 @@ def draw_diagonal(data: FigureData, *, compact: bool = False) -> Figure:
             panels.append(Panel(QUANTITIES[quantity].title, shown, beside, quantity, label))
     size = (3.5, 2.5) if compact else (2.7, 2.5)
     return draw_panels(
-        data, TITLE, panels, Along("num_rules", _cell_axis, room=0.62), 4, size, compact=compact
+        data, TITLE, panels, Along("num_rules", _cell_axis, room=0.76), 3, size, compact=compact
     )
 
 
 def _cell_axis(axes: Axes, rows: pd.DataFrame) -> None:
     rules = sorted(rows["num_rules"].unique())
-    octave_axis(axes, rules, "rules, with encoder width below")
-    axes.set_xticks(rules, [f"{R}\n{DIAGONAL[R]}" for R in rules])
+    octave_axis(axes, rules, "rules\nencoder width", [f"{R}\n{DIAGONAL[R]}" for R in rules])
 
 
 CARD = FigureCard(

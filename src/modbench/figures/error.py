@@ -34,9 +34,9 @@ def draw_error(data: FigureData, *, compact: bool = False) -> Figure:
         of_setting = data.frame[data.frame["setting"] == setting]
         for quantity in data.present("quantity"):
             shown = of_setting[of_setting["quantity"] == quantity]
-            title = ERRORS[quantity].capitalize() if alone else f"{setting}\n{ERRORS[quantity]}"
+            head = "" if alone or quantity != data.present("quantity")[0] else setting
             label = error_label(of_setting["kind"].iloc[0])
-            panels.append(Panel(title, shown, of_setting, quantity, label))
+            panels.append(Panel(ERRORS[quantity].capitalize(), shown, of_setting, quantity, label, head))
     size = (3.5, 2.5) if compact else (2.9, 2.4)
     return draw_panels(data, TITLE, panels, ALONG_RULES, 4, size, compact=compact)
 

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from modbench.core.quantities import CURVE_METRICS
+from modbench.core.quantities import CURVE_METRICS, error_unit
 from modbench.figures.base import RANDOM, FigureData
 from modbench.figures.curves import prepare_curves
 from modbench.figures.explorable import TOOLTIP, Explorable, faceted, first_number, layered, shared, told
@@ -21,7 +21,8 @@ def curves_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
     data = prepare_curves(tables)
     panel = data.frame["num_rules"].astype(str) + " rules"
     panels = sorted(panel.unique(), key=first_number)
-    return _courses(data, data.frame.assign(panel=panel), panels, "error")
+    units = dict.fromkeys(error_unit(str(kind)) for kind in data.frame["kind"].unique())
+    return _courses(data, data.frame.assign(panel=panel), panels, f"error, {' or '.join(units)}")
 
 
 def specialisation_chart(tables: Tables, checkpoint: str = "last") -> Explorable:

@@ -8,6 +8,7 @@ from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.dots import draw_dots, percent_axis
 from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import lacks_modules, not_recorded
+from modbench.figures.rows import GAP, share_left
 from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
@@ -55,9 +56,8 @@ def draw_fates(data: FigureData, *, compact: bool = False) -> Figure:
     styles, models, shown = model_styles(data.models), data.present("model"), data.present("fate")
     with look():
         heading = None if compact else Heading(data.titled(TITLE), data.footer(), handles(styles, models))
-        margins = Margins(left=label_room(labels), right=0.2)
-        size = (margins.left + margins.right + 1.9, 0.8 + 0.36 * len(labels))
-        figure, grid = frame(len(shown), 2 if margins.left > 1.5 else 3, size, margins, heading)
+        margins = Margins(GAP, GAP, beside=label_room(labels) - GAP)
+        figure, grid = frame(len(shown), 3, (2.1, 0.8 + 0.36 * len(labels)), margins, heading)
         for axes, fate in zip(grid, shown, strict=True):
             of_fate = numbers.assign(setting=places)[numbers["fate"] == fate]
             draw_dots(axes, of_fate, "share", labels, styles, models)
@@ -66,6 +66,7 @@ def draw_fates(data: FigureData, *, compact: bool = False) -> Figure:
                 axes.text(0.5, 0.5, NONE_LEFT[fate], color=COLOURS["muted"], **middle)
             percent_axis(axes, "% of runs")
             axes.set_title(TITLES[fate])
+        share_left(grid)
     return figure
 
 

@@ -16,6 +16,10 @@ from modbench.figures.style import COLOURS, ModelStyle, look, present_paper
 
 SHOWN_DPI = 96
 """Pixels per inch in a notebook."""
+PAGE = 7.0
+"""The most that a figure is wide, inches. Fitted to a page of print of this width, its letters keep their size."""
+LETTER = 0.095
+"""Width of a letter of the headline, inches."""
 
 
 class _Drawn(Figure):
@@ -31,30 +35,55 @@ class _Drawn(Figure):
 
 
 class Margins(NamedTuple):
-    """Room around a panel's axes for its labels, inches."""
+    """Room around a panel's axes for its labels, and beside whole rows of panels, inches.
+
+    Axes that would be narrower than `least` go into another row.
+    """
 
     left: float = 0.58
     right: float = 0.12
     top: float = 0.3
     bottom: float = 0.45
+    beside: float = 0.0
+    least: float = 0.75
 
 
 class Heading(NamedTuple):
-    """What surrounds the panels: headline, legend entries, and the line under them, which is wrapped."""
+    """What surrounds the panels: headline and the line under them, which are wrapped, and legend entries."""
 
     title: str
     footer: str
     legend: Sequence[Line2D] = ()
 
 
+def fitted(columns: int, width: float, margins: Margins) -> tuple[int, float]:
+    """How many panels stand side by side, and how wide each is, so that the figure fits a page without shrinking.
+
+    If a row is too wide, its panels become narrower. If the axes would then be narrower than `margins.least`, the row
+    is folded into rows that are as equal as can be.
+
+    Args:
+        columns: of panels that belong in a row.
+        width: of a panel with its margins, inches; on paper panels fill the row.
+        margins: of each panel.
+
+    Returns:
+        The number of panels and the width of one, inches.
+    """
+    paper = present_paper()
+    room = (paper.width if paper else PAGE) - margins.beside
+    fitting = [
+        n for n in range(1, columns + 1) if room / n - margins.left - margins.right >= margins.least
+    ] or [1]
+    count = columns
+    if not (paper is None and columns * width <= room) and columns not in fitting:
+        even = [n for n in fitting if n > 1 and columns % n == 0]
+        count = max(even) if even else ceil(columns / ceil(columns / max(fitting)))
+    return count, room / count if paper else min(width, room / count)
+
+
 def frame(
-    count: int,
-    columns: int,
-    panel: tuple[float, float],
-    margins: Margins,
-    heading: Heading | None,
-    *,
-    together: bool = False,
+    count: int, columns: int, panel: tuple[float, float], margins: Margins, heading: Heading | None
 ) -> tuple[Figure, list[Axes]]:
     """A figure of equal panels, with room above for title and legend, and below for the footer.
 
@@ -63,43 +92,45 @@ def frame(
 
     Args:
         count: of panels.
-        columns: of panels, at most.
-        panel: width and height of one with its margins, inches.
+        columns: of panels that belong in a row; see `fitted`. No row has panels of two such groups.
+        panel: width and height of one with its margins, inches. A panel that becomes narrower becomes lower as well.
         margins: of each panel.
         heading: what surrounds the panels, if anything.
-        together: whether a row is one row on paper too, however narrow its panels are there.
 
     Returns:
         The figure, and its axes, row by row.
     """
     title, footer, legend = heading or Heading("", "")
-    if paper := present_paper():
+    paper = present_paper()
+    if paper:
         title, footer = "", ""
-        if not together:
-            # As many side by side as share a row evenly, each with an inch or more between its labels.
-            fitting = [
-                n for n in range(2, paper.columns + 1) if paper.width / n - margins.left - margins.right >= 1
-            ]
-            even = [n for n in fitting if columns % n == 0] or fitting[-1:] if columns > 1 else []
-            columns = max([1, *even])
-        columns = min(columns, count)
-        panel = (paper.width / columns, panel[1] * (0.85 if columns > 1 else 1))
     columns = min(columns, count)
-    width = max(columns * panel[0], 0.2 + 0.105 * len(title))
-    longest = max((len(str(handle.get_label())) for handle in legend), default=0)
-    per_line = max(1, int((width - 0.2) / (0.55 + 0.075 * longest)))
+    across, each = fitted(columns, panel[0], margins)
+    labels = margins.top + margins.bottom
+    high = labels + (panel[1] - labels) * min(1.0, max(0.8, each / panel[0]))
+    folded = ceil(columns / across)
+    rows = (count - 1) // columns * folded + ceil(((count - 1) % columns + 1) / across)
+    width = margins.beside + across * each
+    if not paper:
+        width = max(width, min(PAGE, 0.2 + LETTER * len(title)))
+    headline = textwrap.wrap(title, int((width - 0.2) / LETTER))
+    lengths = [0.5 + 0.068 * len(str(handle.get_label())) for handle in legend]
+    per_line = max(1, len(legend) if sum(lengths) <= width else int(width / max(lengths)))
     lines = textwrap.wrap(footer, int(width * 17))
-    above = 0.34 * bool(title) + 0.22 * ceil(len(legend) / per_line) + 0.08 * bool(legend)
+    over = 0.2 * len(headline) + 0.12 * bool(headline)
+    above = over + 0.02 * bool(headline) + 0.22 * ceil(len(legend) / per_line) + 0.08 * bool(legend)
     below = 0.15 * len(lines) + 0.1 * bool(lines)
-    height = ceil(count / columns) * panel[1] + above + below
+    height = rows * high + above + below
     figure = _Drawn(figsize=(width, height))
     FigureCanvasAgg(figure)
-    if title:
-        figure.text(0.1 / width, 1 - 0.1 / height, title, va="top", fontsize=11.5, fontweight="bold")
+    if headline:
+        figure.text(
+            0.1 / width, 1 - 0.1 / height, "\n".join(headline), va="top", fontsize=11.5, fontweight="bold"
+        )
     if legend:
         figure.legend(
-            handles=list(legend), loc="upper left", ncols=per_line, borderpad=0, borderaxespad=0, handletextpad=0.5,
-            columnspacing=1.6, bbox_to_anchor=(0.1 / width, 1 - (0.08 + 0.32 * bool(title)) / height),
+            handles=_by_line(legend, per_line), loc="upper left", ncols=per_line, borderpad=0, borderaxespad=0,
+            handletextpad=0.5, columnspacing=1.6, bbox_to_anchor=(0.1 / width, 1 - (0.08 + over) / height),
         )  # fmt: skip
     if lines:
         figure.text(
@@ -111,16 +142,25 @@ def frame(
             color=COLOURS["muted"],
             linespacing=1.35,
         )
-    size = (
-        (panel[0] - margins.left - margins.right) / width,
-        (panel[1] - margins.top - margins.bottom) / height,
-    )
+    size = (each - margins.left - margins.right) / width, (high - margins.top - margins.bottom) / height
     axes = []
     for index in range(count):
-        row, column = divmod(index, columns)
-        corner = column * panel[0] + margins.left, height - above - (row + 1) * panel[1] + margins.bottom
+        group, place = divmod(index, columns)
+        row, column = group * folded + place // across, place % across
+        corner = (
+            margins.beside + column * each + margins.left,
+            height - above - (row + 1) * high + margins.bottom,
+        )
         axes.append(figure.add_axes((corner[0] / width, corner[1] / height, *size)))
     return figure, axes
+
+
+def _by_line(legend: Sequence[Line2D], per_line: int) -> list[Line2D]:
+    """Entries in the order in which Matplotlib, which fills columns, puts them line by line."""
+    entries: list[Line2D] = [*legend]
+    while len(entries) % per_line:
+        entries.append(Line2D([], [], linestyle="none", label=" "))
+    return [entry for column in range(per_line) for entry in entries[column::per_line]]
 
 
 def handles(

@@ -11,6 +11,7 @@ from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.dots import draw_dots, percent_axis
 from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import models_had, with_models
+from modbench.figures.rows import GAP, share_left
 from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
@@ -66,8 +67,8 @@ def draw_improvement(data: FigureData, *, compact: bool = False) -> Figure:
     panels = [(baseline, quantity) for baseline in baselines for quantity in quantities]
     with look():
         heading = Heading(data.titled(TITLE), data.footer(), handles(styles, data.present("model")))
-        margins = Margins(left=label_room(settings), right=0.2, top=0.48)
-        size = (margins.left + margins.right + 2.6, 0.98 + 0.44 * len(settings))
+        margins = Margins(GAP, GAP, top=0.48, beside=label_room(settings) - GAP)
+        size = (2.7, 0.98 + 0.44 * len(settings))
         figure, grid = frame(len(panels), len(quantities), size, margins, None if compact else heading)
         for axes, (baseline, quantity) in zip(grid, panels, strict=True):
             shown = data.frame[(data.frame["baseline"] == baseline) & (data.frame["quantity"] == quantity)]
@@ -76,6 +77,7 @@ def draw_improvement(data: FigureData, *, compact: bool = False) -> Figure:
             draw_dots(axes, shown, "probability", settings, styles, models)
             percent_axis(axes, "% of runs with the lower error")
             axes.set_title(f"Against {model_title(baseline)},\n{ERRORS[quantity]}")
+        share_left(grid)
     return figure
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import altair as alt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_hex
 
 from modbench.analysis import model_title, models_in_order, settings_in_order, with_settings
 from modbench.analysis.summary import planned_runs
@@ -32,7 +31,7 @@ from modbench.figures.explorable import (
 )
 from modbench.figures.explorable_courses import curves_chart, specialisation_chart, times_chart
 from modbench.figures.metrics import prepare_metrics
-from modbench.figures.style import HEAT
+from modbench.figures.style import COLOURS, HEAT_POWER
 from modbench.store.table import Tables
 
 MOST_RUNS = 5000
@@ -140,16 +139,15 @@ def matrices_chart(tables: Tables, checkpoint: str = "last") -> Explorable:
             })
         )  # fmt: skip
     run = alt.param(name="run", value=labels[0], bind=alt.binding_select(options=labels, name="run "))
-    colours = [to_hex(HEAT(level)) for level in np.linspace(0, 1, 9)]
+    ends = [COLOURS["paper"], COLOURS["heat"]]
+    colours = alt.Scale(type="pow", exponent=HEAT_POWER, domain=[0, 1], range=ends, interpolate="rgb")
     return (
         alt.Chart(values(pd.concat(parts)))
         .mark_rect()
         .encode(
             x=alt.X("position:O", title="module", axis=alt.Axis(labels=False, ticks=False)),
             y=alt.Y("rule:O", title="rule"),
-            color=alt.Color(
-                "probability:Q", scale=alt.Scale(domain=[0, 1], range=colours), title="p(module | rule)"
-            ),
+            color=alt.Color("probability:Q", scale=colours, title="p(module | rule)"),
             tooltip=["rule:O", "module:O", alt.Tooltip("probability:Q", format=".3f")],
         )
         .add_params(run)

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -69,17 +68,14 @@ def draw_length(data: FigureData, *, compact: bool = False) -> Figure:
     rules, panels = sorted(data.present("num_rules")), []
     for setting in data.present("setting"):
         of_setting = data.frame[data.frame["setting"] == setting]
-        label = error_label(of_setting["kind"].iloc[0])
         for scale in sorted(data.present("scale")):
             words = SCALES.get(scale, f"inputs x {scale:g}")
-            labels = {rules[0]: f"{label}\n{words}"}
+            label = f"{error_label(of_setting['kind'].iloc[0])}\n{words}"
             for R in rules:
                 shown = of_setting[(of_setting["num_rules"] == R) & (of_setting["scale"] == scale)]
-                panels.append(Panel(f"{R} rules", shown, of_setting, "error_ood", labels.get(R, "")))
-    # No further apart than in other figures, nor as far as the next length.
-    between = np.diff(np.log2(sorted(data.present("length")))).min(initial=1.0)
-    along = Along("length", _length_axis, apart=min(0.11, 0.7 * between / max(1, len(data.present("model")))))
-    return draw_panels(data, TITLE, panels, along, len(rules), (2.5, 2.2), compact=compact)
+                panels.append(Panel(f"{R} rules", shown, of_setting, "error_ood", label))
+    along = Along("length", _length_axis)
+    return draw_panels(data, TITLE, panels, along, len(rules), (2.2, 2.2), compact=compact, shared=True)
 
 
 def _length_axis(axes: Axes, rows: pd.DataFrame) -> None:

@@ -34,12 +34,11 @@ def draw_metrics(data: FigureData, *, compact: bool = False) -> Figure:
     for setting in settings:
         for quantity in quantities:
             shown = data.frame[(data.frame["setting"] == setting) & (data.frame["quantity"] == quantity)]
-            title = QUANTITIES[quantity].title
-            panels.append(Panel(title if alone else f"{setting}\n{title}", shown, shown, quantity))
-    size = (3.5, 2.4) if compact else (2.6, 2.2)
-    return draw_panels(
-        data, TITLE, panels, ALONG_RULES, 3 if alone else len(quantities), size, compact=compact
-    )
+            head = "" if alone or quantity != quantities[0] else setting
+            panels.append(Panel(QUANTITIES[quantity].title, shown, shown, quantity, head=head))
+    size = (3.2, 2.4) if compact else (2.2, 2.0)
+    columns = 3 if alone else len(quantities)
+    return draw_panels(data, TITLE, panels, ALONG_RULES, columns, size, compact=compact, shared=True)
 
 
 CARD = FigureCard(

@@ -12,9 +12,10 @@ from matplotlib.ticker import FuncFormatter
 
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures.along import error_label
-from modbench.figures.axes import dodge, points, rules_axis, spans_decades, value_axis
+from modbench.figures.axes import dodged, points, rules_axis, spans_decades, value_axis, width_of
 from modbench.figures.base import RANDOM, FigureData
-from modbench.figures.frame import Heading, Margins, frame, handles, nothing
+from modbench.figures.frame import Heading, Margins, fitted, frame, handles, nothing
+from modbench.figures.rows import GAP, share_left, stacked, title_room
 from modbench.figures.style import COLOURS, ModelStyle, look, model_styles
 
 
@@ -22,11 +23,12 @@ class Panel(NamedTuple):
     """One pair of axes.
 
     Attributes:
-        title: over it, of one line or two.
+        title: over it.
         rows: what it shows; left blank where there are none.
         beside: rows of all panels that shall share its y axis, of one setting.
         quantity: what it shows.
         label: of its y axis.
+        head: what the row is of that the panel begins, else empty.
     """
 
     title: str
@@ -34,6 +36,7 @@ class Panel(NamedTuple):
     beside: pd.DataFrame
     quantity: str
     label: str = ""
+    head: str = ""
 
 
 class Along(NamedTuple):
@@ -42,13 +45,13 @@ class Along(NamedTuple):
     Attributes:
         column: its values in the numbers.
         draw: sets the axis up for the rows of a panel.
-        apart: how far models lie apart on it, in octaves.
+        octaves: whether it is in octaves, on which models lie side by side.
         room: for its ticks and label, inches.
     """
 
     column: str
     draw: Callable[[Axes, pd.DataFrame], None]
-    apart: float = 0.11
+    octaves: bool = True
     room: float = 0.45
 
 
@@ -64,6 +67,7 @@ def draw_panels(
     size: tuple[float, float],
     *,
     compact: bool,
+    shared: bool = False,
 ) -> Figure:
     """Draws panels row by row.
 
@@ -72,33 +76,38 @@ def draw_panels(
         title: its headline.
         panels: in reading order.
         along: the axis along x.
-        columns: panels in a row, at most.
-        size: width and height of a panel, inches.
+        columns: panels in a row.
+        size: width and height of a panel, inches; where axes are shared, without the room for labels of y.
         compact: whether title, legend and footer are left out.
+        shared: whether the panels of a row have one y axis.
     """
     heading = Heading(data.titled(title), data.footer())
     if data.empty:
         return nothing(None if compact else heading)
     styles, models = model_styles(data.models), data.present("model")
     random = bool((data.frame["model"] == RANDOM).any())
-    lines = max(panel.title.count("\n") for panel in panels)
-    left = max(0.58 + 0.27 * panel.label.count("\n") if panel.label else 0.36 for panel in panels)
+    left = max(0.58 + 0.14 * panel.label.count("\n") if panel.label else 0.36 for panel in panels)
     with look():
         heading = heading._replace(legend=handles(styles, models, random=random))
-        margins = Margins(left=left, top=0.3 + 0.18 * lines, bottom=along.room)
+        margins = Margins(GAP, GAP, beside=left - GAP) if shared else Margins(left)
+        row = fitted(min(columns, len(panels)), size[0], margins)
+        titles = stacked([p.title for p in panels], [p.head for p in panels], row, margins)
+        margins = margins._replace(top=title_room(titles), bottom=along.room)
         figure, grid = frame(len(panels), columns, size, margins, None if compact else heading)
-        for axes, panel in zip(grid, panels, strict=True):
+        for axes, panel, title in zip(grid, panels, titles, strict=True):
             if panel.rows.empty:
                 axes.axis("off")
                 continue
             along.draw(axes, panel.rows)
             draw_models(axes, panel.rows, along, styles, models)
             quantity_axis(axes, panel.beside, panel.quantity)
-            axes.set_title(panel.title)
+            axes.set_title(title)
             if panel.label:
                 axes.set_ylabel(panel.label)
             else:  # nothing whose place beside the tick labels had to be looked for
                 axes.yaxis.set_label_coords(0, 0.5)
+        if shared:
+            share_left(grid)
     return figure
 
 
@@ -122,10 +131,11 @@ def draw_models(
         axes.plot(random[along.column].to_numpy(float), random["mean"].to_numpy(float), **dotted)
     elif len(random):
         axes.axhline(float(random["mean"].iloc[0]), **dotted)
+    at = rows[along.column].dropna().to_numpy(float)
+    aside = dodged(axes, at, len(models)) if along.octaves else np.ones(len(models))
     for position, model in enumerate(models):
         of_model = rows[rows["model"] == model]
-        x = of_model[along.column].to_numpy(float) * dodge(position, len(models), along.apart)
-        points(axes, x, of_model, styles[model])
+        points(axes, of_model[along.column].to_numpy(float) * aside[position], of_model, styles[model])
 
 
 def quantity_axis(axes: Axes, beside: pd.DataFrame, quantity: str) -> None:
@@ -145,9 +155,11 @@ def quantity_axis(axes: Axes, beside: pd.DataFrame, quantity: str) -> None:
         value_axis(axes, np.concatenate([means, beside["high"].to_numpy(float)]), logarithmic)
 
 
-def thousands_axis(axes: Axes) -> None:
-    """Writes large numbers along x short."""
+def steps_axis(axes: Axes) -> None:
+    """Training steps along x, written short, with as many ticks as have room."""
     axes.xaxis.set_major_formatter(short_thousands())
+    axes.locator_params(axis="x", nbins=max(1, min(5, int(width_of(axes) / 0.5))))
+    axes.set_xlabel("training steps")
 
 
 def short_thousands() -> FuncFormatter:

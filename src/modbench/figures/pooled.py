@@ -14,6 +14,7 @@ from modbench.figures.base import RANDOM, FigureCard, FigureData, part_of, with_
 from modbench.figures.dots import draw_dots
 from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import lacks_modules, listed, several, with_values
+from modbench.figures.rows import GAP, share_left
 from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
@@ -86,8 +87,8 @@ def draw_pooled(data: FigureData, *, compact: bool = False) -> Figure:
     models, styles = data.present("model"), model_styles(data.models)
     with look():
         heading = Heading(data.titled(TITLE), data.footer(), handles(styles, models, random=True))
-        margins = Margins(left=label_room(settings), right=0.15)
-        size = (margins.left + margins.right + 2.0, 0.62 + 0.44 * len(settings))
+        margins = Margins(GAP, GAP, beside=label_room(settings) - GAP)
+        size = (2.2, 0.62 + 0.44 * len(settings))
         figure, grid = frame(len(quantities), 3, size, margins, None if compact else heading)
         for axes, quantity in zip(grid, quantities, strict=True):
             shown = data.frame[data.frame["quantity"] == quantity]
@@ -105,6 +106,7 @@ def draw_pooled(data: FigureData, *, compact: bool = False) -> Figure:
             )
             axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", ".5", "", "1"])
             axes.set_title(QUANTITIES[quantity].title)
+        share_left(grid)
     return figure
 
 

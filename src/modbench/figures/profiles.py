@@ -1,14 +1,15 @@
 """Performance profiles: the share of runs whose error is at most tau, by setting, shift and number of rules."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from modbench.analysis import performance_profiles, with_settings
 from modbench.figures.along import ERRORS, error_label
+from modbench.figures.axes import decades, thin_ticks
 from modbench.figures.base import FigureCard, FigureData
-from modbench.figures.frame import Heading, Margins, frame, handles, nothing
+from modbench.figures.frame import Heading, Margins, fitted, frame, handles, nothing
+from modbench.figures.rows import GAP, share_left, stacked, title_room
 from modbench.figures.style import look, model_styles
 from modbench.store.table import Tables
 
@@ -46,10 +47,22 @@ def draw_profiles(data: FigureData, *, compact: bool = False) -> Figure:
         heading = (
             None if compact else Heading(data.titled(TITLE), data.footer(), handles(styles, models, "line"))
         )
-        margins = Margins(top=0.3 if compact else 0.48)
-        size = (3.5, 2.5) if compact else (2.9, 2.4)
-        figure, grid = frame(len(panels), len(rules) if len(rules) > 1 else 4, size, margins, heading)
-        for axes, (setting, quantity, R) in zip(grid, panels, strict=True):
+        # A row is of one shift if it has several numbers of rules, else of both shifts.
+        several = len(rules) > 1 and not compact
+        words = [(ERRORS[quantity].capitalize(), f"{R} rules") for _, quantity, R in panels]
+        columns = len(rules) if several else len(quantities)
+        heads = [""] * len(panels)
+        for first in range(0, 0 if compact else len(panels), columns):
+            head = ", ".join([panels[first][0]] * (len(settings) > 1) + [ERRORS[panels[first][1]]] * several)
+            heads[first] = head[:1].upper() + head[1:]
+        own = [R if several else f"{shift}, {R}" for shift, R in words]
+        margins = Margins(GAP, GAP, beside=0.58 - GAP)
+        size = (3.0, 2.5) if compact else (2.4, 2.3)
+        row = fitted(min(columns, len(panels)), size[0], margins)
+        titles = stacked(own, heads, row, margins)
+        margins = margins._replace(top=title_room(titles))
+        figure, grid = frame(len(panels), columns, size, margins, heading)
+        for axes, (setting, quantity, R), title in zip(grid, panels, titles, strict=True):
             at = (data.frame["setting"] == setting) & (data.frame["quantity"] == quantity)
             shown = data.frame[at & (data.frame["num_rules"] == R)]
             if shown.empty:
@@ -68,16 +81,15 @@ def draw_profiles(data: FigureData, *, compact: bool = False) -> Figure:
                 axes.step(tau, share, color=style.hex, linestyle=style.dash, where="post")
             if shown["tau"].max() > 0:
                 axes.set_xscale("log")
-                decades = np.log10(shown["tau"].max() / shown["tau"].min())
-                axes.xaxis.set_major_locator(LogLocator(subs=(1,) if decades > 2 else (1, 3), numticks=8))
-                axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                ticks = decades(*axes.get_xlim())
+                thin_ticks(axes, ticks, [f"{tick:g}" for tick in ticks])
                 axes.xaxis.set_minor_locator(NullLocator())
             axes.set_ylim(-0.02, 1.02)
             axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
             axes.set_xlabel(error_label(shown["kind"].iloc[0]))
             axes.set_ylabel("% of runs at or below")
-            where = f"{ERRORS[quantity]}, {R} rules"
-            axes.set_title(where.capitalize() if compact else f"{setting}\n{where}")
+            axes.set_title(title)
+        share_left(grid)
     return figure
 
 

@@ -5,6 +5,7 @@ alone, the probability of improvement, run against run, therefore stands on the 
 for all pairs.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,10 +18,12 @@ from modbench.analysis import cell_scores, probability_of_improvement, ranking, 
 from modbench.analysis.needs import Need
 from modbench.analysis.ranking import CELL
 from modbench.figures.along import ERRORS
+from modbench.figures.axes import DIGIT, width_of
 from modbench.figures.base import FigureCard, FigureData
 from modbench.figures.dots import percent_axis, setting_rows
 from modbench.figures.frame import Heading, Margins, frame, handles, label_room, nothing
 from modbench.figures.lacks import models_had, several, with_models
+from modbench.figures.rows import GAP, share_left, title_room
 from modbench.figures.style import COLOURS, ModelStyle, look, model_styles, on_colour
 from modbench.store.table import Tables
 
@@ -28,6 +31,8 @@ TITLE = "Which model wins how many cells"
 ALL, PAIR = "all models", "Modular against Monolithic"
 EVERY = "all settings"
 PAIRED = ("modular", "monolithic")
+FONT = 7.5
+"""Size of numbers in bars, points."""
 SINGLE = ["probability", "low", "high", "num_pairs"]
 
 
@@ -97,23 +102,39 @@ def draw_ranking(data: FigureData, *, compact: bool = False) -> Figure:
     """
     if data.empty:
         return nothing(None if compact else Heading(data.titled(TITLE), data.footer(intervals=False)))
-    styles = model_styles(data.models)
+    models = in_bars(data.models)
+    styles = {model: model_styles(data.models)[model] for model in models}
     panels, labels = _panels(data)
     most = max(len(bars) for bars in panels.values())
     with look():
-        legend = handles(styles, data.present("model"), "bar")
+        legend = [
+            entry
+            for model in models
+            if model in data.present("model")
+            for entry in handles(styles, [model], "bar")
+        ]
         if data.frame["probability"].notna().any():
             legend.append(Line2D([], [], color=COLOURS["ink"], marker="|", label="single runs"))
         heading = Heading(data.titled(TITLE), data.footer(intervals=False), legend)
         notes = [_cells(rows) for bars in panels.values() for rows in bars.values()]
-        margins = Margins(left=label_room(labels), right=label_room(notes))
-        size = (margins.left + margins.right + 2.4, 0.75 + 0.34 * most)
+        top = title_room(list(panels))
+        margins = Margins(GAP, label_room(notes), top, beside=label_room(labels) - GAP)
+        size = (margins.left + margins.right + 2.4, margins.top + margins.bottom + 0.34 * most)
         columns = len(data.present("quantity"))
         figure, grid = frame(len(panels), columns, size, margins, None if compact else heading)
         for axes, (title, bars) in zip(grid, panels.items(), strict=True):
             _bars(axes, bars, styles)
             axes.set_title(title)
+        share_left(grid)
     return figure
+
+
+def in_bars(models: Sequence[str]) -> list[str]:
+    """Models in the order in which all bars have them: Monolithic last, so that Modular meets it from the left.
+
+    Its share of cells and that of single runs, which a line marks, then begin at the same end of a bar.
+    """
+    return sorted(models, key=lambda model: model == "monolithic")
 
 
 def _panels(data: FigureData) -> tuple[dict[str, dict[str, pd.DataFrame]], list[str]]:
@@ -130,7 +151,7 @@ def _panels(data: FigureData) -> tuple[dict[str, dict[str, pd.DataFrame]], list[
         return {"": bars}, list(bars)
     settings = [setting for setting in [*data.settings, EVERY] if setting in set(data.frame["setting"])]
     panels = {
-        ", ".join(words[part]): {
+        ",\n".join(words[part]): {
             setting: rows[rows["setting"] == setting]
             for setting in settings
             if setting in set(rows["setting"])
@@ -143,15 +164,17 @@ def _panels(data: FigureData) -> tuple[dict[str, dict[str, pd.DataFrame]], list[
 def _bars(axes: Axes, bars: dict[str, pd.DataFrame], styles: dict[str, ModelStyle]) -> None:
     for y, shown in enumerate(bars.values()):
         rows = shown.set_index("model")
-        # Modular first where it meets Monolithic alone: its share of cells and of runs then begin at the same end.
-        models = PAIRED if rows["probability"].notna().any() else tuple(styles)
-        left = 0.0
-        for model in models:
+        single = rows[rows["probability"].notna()]
+        middle, left = y - 0.05 * (len(single) > 0), 0.0
+        for model in styles:
             share = float(rows["share"].get(model, np.nan))
             if share > 0:
-                _bar(axes, y, left, share, styles[model].hex)
+                axes.barh(
+                    y, share, left=left, height=0.66, color=styles[model].hex, edgecolor=COLOURS["paper"],
+                    linewidth=0.8,
+                )  # fmt: skip
+                _number(axes, left + share / 2, middle, share, styles[model].hex)
                 left += share
-        single = rows[rows["probability"].notna()]
         if len(single):
             probability, low, high = single[["probability", "low", "high"]].iloc[0].astype(float)
             beside = y + 0.27
@@ -165,11 +188,11 @@ def _bars(axes: Axes, bars: dict[str, pd.DataFrame], styles: dict[str, ModelStyl
     axes.grid(False)
 
 
-def _bar(axes: Axes, y: int, left: float, share: float, colour: str) -> None:
-    axes.barh(y, share, left=left, height=0.66, color=colour, edgecolor=COLOURS["paper"], linewidth=0.8)
-    if share >= 0.09:
-        middle = {"ha": "center", "va": "center", "fontsize": 7.5}
-        axes.text(left + share / 2, y, f"{100 * share:.0f}", color=on_colour(colour), **middle)
+def _number(axes: Axes, x: float, y: float, share: float, colour: str) -> None:
+    """Writes a share in the middle of its part of a bar, if it has room there."""
+    text = f"{100 * share:.0f}"
+    if share * width_of(axes) >= (len(text) + 1) * DIGIT * FONT:
+        axes.text(x, y, text, color=on_colour(colour), ha="center", va="center", fontsize=FONT)
 
 
 def _cells(rows: pd.DataFrame) -> str:

@@ -4,8 +4,6 @@ The paper measures routing at the end of training only. Each curve averages the 
 last: a run that failed is left out and counted.
 """
 
-import textwrap
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,10 +11,11 @@ from modbench.analysis import random_baselines, with_settings
 from modbench.analysis.over_time import metric_courses
 from modbench.core.quantities import CURVE_METRICS, METRICS
 from modbench.figures.base import RANDOM, FigureCard, FigureData
-from modbench.figures.frame import Heading, Margins, frame, handles, nothing
+from modbench.figures.frame import Heading, Margins, fitted, frame, handles, nothing
 from modbench.figures.lacks import lacks_modules, not_recorded
-from modbench.figures.panels import quantity_axis, thousands_axis
-from modbench.figures.style import COLOURS, look, model_styles, present_paper
+from modbench.figures.panels import quantity_axis, steps_axis
+from modbench.figures.rows import GAP, share_left, stacked, title_room
+from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
 TITLE = "Collapse and specialisation over training"
@@ -60,12 +59,16 @@ def draw_specialisation(data: FigureData, *, compact: bool = False) -> Figure:
     with look():
         legend = handles(styles, models, "line", random=bool((numbers["model"] == RANDOM).any()))
         heading = None if compact else Heading(data.titled(TITLE), data.footer(), legend)
-        narrow = present_paper() is not None
-        titles = [textwrap.wrap(CURVE_METRICS[name].title, 15 if narrow else 30) for name in quantities]
-        lines = max(map(len, titles)) + 1 + (not alone)
-        margins = Margins(*((0.24, 0.06) if narrow else (0.36, 0.12)), top=0.12 + 0.18 * lines)
-        figure, grid = frame(len(panels), len(quantities), (2.5, 2.3), margins, heading, together=True)
-        for axes, (setting, R, quantity) in zip(grid, panels, strict=True):
+        margins = Margins(GAP, GAP, beside=0.36 - GAP)
+        row = fitted(len(quantities), 2.2, margins)
+        heads = [
+            ("" if alone else f"{setting}, ") + f"{R} rules" if quantity == quantities[0] else ""
+            for setting, R, quantity in panels
+        ]
+        titles = stacked([CURVE_METRICS[name].title for _, _, name in panels], heads, row, margins)
+        margins = margins._replace(top=title_room(titles))
+        figure, grid = frame(len(panels), len(quantities), (2.2, 2.2), margins, heading)
+        for axes, (setting, R, quantity), title in zip(grid, panels, titles, strict=True):
             of_panel = (numbers["setting"] == setting) & (numbers["num_rules"] == R)
             shown = numbers[of_panel & (numbers["quantity"] == quantity)]
             for value in shown.loc[shown["model"] == RANDOM, "mean"]:
@@ -79,14 +82,9 @@ def draw_specialisation(data: FigureData, *, compact: bool = False) -> Figure:
                 axes.plot(step, mean, color=styles[model].hex, linestyle=styles[model].dash)
             quantity_axis(axes, shown, METRICS[0])
             axes.set_xlim(0, max(1, shown["step"].max()))
-            thousands_axis(axes)
-            axes.locator_params(axis="x", nbins=2 if narrow else 4)
-            axes.set_xlabel("training steps")
-            title = titles[quantities.index(quantity)]
-            if quantity == quantities[0]:  # what the row is of, above its titles
-                row = [*([] if alone else [setting]), f"{R} rules"]
-                title = [*row, *[""] * (lines - len(row) - len(title)), *title]
-            axes.set_title("\n".join(title))
+            steps_axis(axes)
+            axes.set_title(title)
+        share_left(grid)
     return figure
 
 

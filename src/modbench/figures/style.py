@@ -12,7 +12,7 @@ from itertools import cycle
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 
 from modbench.analysis.settings import base_model, models_in_order
 
@@ -29,12 +29,16 @@ COLOURS: dict[str, str] = {
     "green": "#009e73",
     "sky": "#56b4e9",
     "brown": "#8c564b",
+    "heat": "#00387a",
 }
 """Light values of all colours that figures use, by name; no two are equal."""
-HEAT = LinearSegmentedColormap.from_list(
-    "heat", ["#ffffff", "#cfe3f1", "#7db4d8", "#2f7fb8", "#0b4f86", "#062c50"]
-)
-"""From 0, white, to 1, deep blue: evenly darker, so that it also prints in grey."""
+HEAT = LinearSegmentedColormap.from_list("heat", [COLOURS["paper"], COLOURS["heat"]])
+"""From the paper to the colour of a 1, on which a share p stands at p to the power of `HEAT_POWER`."""
+HEAT_POWER = 0.5
+"""How the colour of a share p grows in every picture of a matrix, in figures, charts and on the page."""
+HEAT_RULE = "colour grows as the square root of p, so that small shares can be seen"
+HEAT_MARKS = (0, 0.01, 0.1, 0.25, 0.5, 1)
+"""Shares whose colours the scale beside matrices shows."""
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -131,6 +135,11 @@ def on_colour(colour: str) -> str:
     return max(("#000000", "#ffffff"), key=lambda text: contrast(text, colour))
 
 
+def heat(share: float) -> str:
+    """The colour of a share p(module | rule) in a matrix."""
+    return to_hex(HEAT(share**HEAT_POWER))
+
+
 def _luminance(colour: str) -> float:
     linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in to_rgb(colour)]
     return sum(weight * x for weight, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
@@ -142,19 +151,17 @@ class Paper(NamedTuple):
     Attributes:
         width: of the text, inches.
         height: the most that fits on a page with its caption, inches.
-        columns: the most panels that stand side by side.
         rc: what differs from `RC`.
     """
 
     width: float
     height: float
-    columns: int
     rc: dict[Any, Any]
 
 
 PAPERS: dict[str, Paper] = {
     "neurips": Paper(
-        5.5, 8.2, 3,
+        5.5, 8.2,
         {
             # Times' metrics, as the text has; it comes with Matplotlib, so it is the same on every machine.
             "font.family": "STIXGeneral", "mathtext.fontset": "stix", "font.size": 8, "axes.titlesize": 8,

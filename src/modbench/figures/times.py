@@ -8,10 +8,11 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from modbench.analysis import with_settings
 from modbench.analysis.over_time import TARGETS, times
-from modbench.figures.axes import dodge, points, rules_axis
+from modbench.figures.axes import dodged, points, rules_axis
 from modbench.figures.base import FigureCard, FigureData
-from modbench.figures.frame import Heading, Margins, frame, handles, nothing
+from modbench.figures.frame import Heading, Margins, fitted, frame, handles, nothing
 from modbench.figures.panels import short_thousands
+from modbench.figures.rows import GAP, share_left, stacked, title_room
 from modbench.figures.style import COLOURS, look, model_styles
 from modbench.store.table import Tables
 
@@ -43,9 +44,14 @@ def draw_times(data: FigureData, *, compact: bool = False) -> Figure:
     panels = [(setting, target) for setting in settings for target in targets]
     with look():
         heading = None if compact else Heading(data.titled(TITLE), data.footer(), handles(styles, models))
-        margins = Margins(left=0.5, top=0.3 if alone else 0.48)
-        figure, grid = frame(len(panels), 3 if alone else len(targets), (2.6, 2.2), margins, heading)
-        for axes, (setting, target) in zip(grid, panels, strict=True):
+        columns, margins = 3 if alone else len(targets), Margins(GAP, GAP, beside=0.5 - GAP)
+        row = fitted(columns, 2.2, margins)
+        words = {name: TARGETS[name].title.replace(" of ", " of\N{NO-BREAK SPACE}") for name in targets}
+        heads = ["" if alone or target != targets[0] else setting for setting, target in panels]
+        titles = stacked([words[target] for _, target in panels], heads, row, margins)
+        margins = margins._replace(top=title_room(titles))
+        figure, grid = frame(len(panels), columns, (2.2, 2.2), margins, heading)
+        for axes, (setting, target), title in zip(grid, panels, titles, strict=True):
             of_setting = data.frame[data.frame["setting"] == setting]
             shown = of_setting[of_setting["target"] == target]
             if shown["steps"].isna().all():
@@ -53,17 +59,18 @@ def draw_times(data: FigureData, *, compact: bool = False) -> Figure:
                 continue
             rules_axis(axes, sorted(of_setting["num_rules"].unique()))
             never = _steps_axis(axes, of_setting)
+            aside = dodged(axes, of_setting["num_rules"].unique(), len(models))
             for position, model in enumerate(models):
                 rows = shown[shown["model"] == model].sort_values("num_rules")
-                at = rows["num_rules"].to_numpy(float) * dodge(position, len(models))
+                at = rows["num_rules"].to_numpy(float) * aside[position]
                 numbers = rows.rename(columns={"steps": "mean"})[["mean", "low", "high"]].astype(float)
                 shown_at, there = numbers.replace(np.inf, never), np.isfinite(numbers["mean"].to_numpy())
                 for part in (there, *(np.arange(len(at)) == place for place in np.flatnonzero(~there))):
                     points(
                         axes, at[part], shown_at[part], styles[model]
                     )  # no line leads to where nothing happened
-            title = TARGETS[target].title
-            axes.set_title(title if alone else f"{setting}\n{title}")
+            axes.set_title(title)
+        share_left(grid)
     return figure
 
 

@@ -47,6 +47,11 @@ class Confounds:
     models: list[str]
     routers: Table
 
+    @property
+    def labels(self) -> list[str]:
+        """What the cells of `rows` are from the second on, where no heading stands above them."""
+        return [f"Parameters, {model} / Monolithic" for model in self.compared] + self.columns
+
 
 def confounds(tables: Tables, checkpoint: str = "last") -> list[Confounds]:
     """The confounds of every setting with a run, in reporting order; `checkpoint` is that of the routers' numbers."""

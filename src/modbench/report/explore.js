@@ -122,10 +122,14 @@ function decades(least, most) {
   return [[1, 2, 5], [1, 3], [1]].map(ticks).find((found) => found.length <= MOST_TICKS) ?? ticks([1]);
 }
 
+/** What the y axis says: the unit of an error, and the scale where it is not linear; metrics have no unit. */
+const axisTitle = (metric, logarithmic) =>
+  metric ? null : `error, ${store.settings[chosen.setting].unit}${logarithmic ? ", log scale" : ""}`;
+
 /** The specification with numbers. */
-function filled({ rows, chart, words }, { domain, logarithmic }) {
+function filled({ rows, chart, words, metric }, { domain, logarithmic }) {
   const spec = structuredClone(store.charts[chart + (logarithmic ? "-log" : "")]);
-  const ticks = logarithmic ? { values: decades(...domain), title: "log scale" } : {};
+  const ticks = { title: axisTitle(metric, logarithmic), ...(logarithmic ? { values: decades(...domain) } : {}) };
   for (const row of rows) {
     row.Said = said(row, words);
     row.above = row.high > domain[1] ? domain[1] : null;
@@ -179,15 +183,20 @@ async function work() {
 
 function table(contents, slots) {
   const made = document.createElement("table");
-  made.className = "facts";
-  const line = (cells, tag) => {
-    const row = made.insertRow();
-    for (const cell of cells) row.appendChild(document.createElement(tag)).textContent = cell;
-  };
-  line(["Figure", "Model", "At", "Value", "95 % interval", "Rests on"], "th");
+  made.className = "facts stack";
+  const heads = ["Figure", "Model", "At", "Value", "95 % interval", "Rests on"];
+  const first = made.createTHead().insertRow(), body = made.createTBody();
+  for (const head of heads) first.append(element("th", "", head));
   contents.forEach(({ rows }, place) => {
     const title = $("h4", slots[place]).textContent;
-    for (const row of rows) line([title, row.Model, row.At ?? row.Run, row.Value, row.Interval ?? "", row.Runs ?? "1 run"], "td");
+    for (const { Model, At, Run, Value, Interval = "", Runs = "1 run" } of rows) {
+      const row = body.insertRow();
+      [title, Model, At ?? Run, Value, Interval, Runs].forEach((text, column) => {
+        const cell = row.appendChild(element(column ? "td" : "th", "", text));
+        if (column) cell.dataset.label = heads[column];
+        else cell.scope = "row";
+      });
+    }
   });
   return made;
 }

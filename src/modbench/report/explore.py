@@ -17,7 +17,7 @@ from markupsafe import Markup
 from modbench.analysis import model_title, random_baselines
 from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import CURVE_METRICS, METRICS, QUANTITIES, error_unit
-from modbench.figures.style import ModelStyle
+from modbench.figures.style import HEAT_POWER, ModelStyle
 from modbench.report.charts import charts, marker_path
 from modbench.report.numbers import SHOWN, numbers
 from modbench.store.table import Tables
@@ -117,6 +117,7 @@ def shared_data(
         "checkpoint": CHECKPOINTS.index(checkpoint),
         "random": random,
         "charts": charts(styles),
+        "heat_power": HEAT_POWER,
     }  # fmt: skip
 
 

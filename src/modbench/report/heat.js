@@ -4,15 +4,15 @@ const painted = new Map();
 const MOST_NUMBERS = 8; // along a side of a large matrix
 
 /** The colour of 1, as the theme has it; 0 is the paper. */
-const ink = () => getComputedStyle(document.documentElement).getPropertyValue("--heat").trim().split(" ").map(Number);
+const ink = () => getComputedStyle(document.documentElement).getPropertyValue("--heat").match(/[0-9a-f]{2}/gi).map((byte) => parseInt(byte, 16));
 
-/** Draws a matrix. Colour grows as the square root of p, or the shares of many modules would all look like nothing. */
+/** Draws a matrix. Colour grows as a power of p below 1, or the shares of many modules would all look like nothing. */
 function paint(canvas, matrix, colour = ink()) {
   const { R, M, entries } = matrix;
   Object.assign(canvas, { width: M, height: R });
   const context = canvas.getContext("2d");
   const image = context.createImageData(M, R);
-  entries.forEach((byte, place) => image.data.set([...colour, Math.sqrt(byte * 255)], 4 * place));
+  entries.forEach((byte, place) => image.data.set([...colour, 255 * (byte / 255) ** store.heat_power], 4 * place));
   context.putImageData(image, 0, 0);
   painted.set(canvas, matrix);
 }

@@ -26,7 +26,7 @@ from modbench.core.paths import given_path
 from modbench.core.quantities import METRICS, QUANTITIES
 from modbench.figures import FIGURES, FigureCard, FigureData, model_styles
 from modbench.figures.drawers import MANY_RUNS, drawers
-from modbench.figures.style import COLOURS
+from modbench.figures.style import COLOURS, HEAT_MARKS, HEAT_POWER, HEAT_RULE
 from modbench.report.conclusions import conclusions
 from modbench.report.confounds import confounds
 from modbench.report.explore import (
@@ -62,6 +62,7 @@ DARK = {
     "green": "#2fc49b",
     "sky": "#86ccf5",
     "brown": "#c09a8f",
+    "heat": "#82cdff",
 }
 """The colours of `modbench.figures.style.COLOURS` on a dark screen."""
 
@@ -215,6 +216,9 @@ def _content(
         "machine": machine(tables),
         "provenance": said,
         "model_title": model_title,
+        "heat_marks": HEAT_MARKS,
+        "heat_power": HEAT_POWER,
+        "heat_rule": HEAT_RULE,
         "light": COLOURS,
         "dark": DARK,
     }
