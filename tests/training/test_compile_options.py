@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from modbench.sweep.environment import installed
@@ -14,6 +15,10 @@ from tiny_runs import tiny
 
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 LACKING = {"xla_that_no_version_has": True}
+
+
+def twice(number):
+    return 2 * number
 
 
 @pytest.fixture
@@ -40,13 +45,10 @@ def test_an_option_that_xla_lacks_is_left_out_and_asked_for_once(asked):
 
 
 def test_a_program_is_compiled_without_the_options_that_xla_lacks():
-    run = tiny("mlp")
-    program = CohortProgram(run, 1)
-    data, state = program.data([run]), program.init([run])
-    axes = (0, 0, None, None)
-    program.call("advance", program.trainer.advance, axes, state, data, 0, 0, cpu_options=LACKING)
     with pytest.raises(jax.errors.JaxRuntimeError, match="xla_that_no_version_has"):
-        jax.jit(lambda x: x).lower(0.0).compile(LACKING)  # which is what the program was spared
+        jax.jit(twice).lower(1.0).compile(LACKING)
+    program, one_run = CohortProgram(tiny("mlp"), 1), jnp.ones(1)
+    assert program.call("twice", twice, (0,), one_run, cpu_options=LACKING).tolist() == [2]
 
 
 def test_another_failure_is_not_taken_for_a_lack(monkeypatch):
