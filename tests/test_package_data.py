@@ -13,7 +13,7 @@ PACKAGE_DATA = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool
 FILES = [
     path.relative_to(ROOT / "src")
     for path in sorted((ROOT / "src" / "modbench").rglob("*"))
-    if path.is_file() and path.parent.name != "__pycache__"
+    if path.is_file() and path.parent.name != "__pycache__" and not path.name.startswith(".")
 ]
 DATA = [path for path in FILES if path.suffix != ".py"]
 
