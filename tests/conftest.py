@@ -36,12 +36,3 @@ def _compiling(request: pytest.FixtureRequest) -> Iterator[None]:
     else:
         with quick_programs():
             yield
-
-
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    """The folder of reference results beside the checkout."""
-    folder = ROOT.parent / "shared" / "reference"
-    if not folder.is_dir():
-        pytest.skip("the reference folder is not beside this checkout")
-    return folder

@@ -1,7 +1,6 @@
 """One training step against the original implementation's: same parameters, same batch, same result."""
 
 import functools
-import re
 
 import jax
 import jax.numpy as jnp
@@ -15,14 +14,9 @@ from modbench.core.spec import RunSpec
 from modbench.tasks.base import Batch
 from modbench.training.streams import stream_seeds
 from modbench.training.trainer import RunData, Trainer
+from original_steps import STEPS, recorded, task_and_model
 
 RATE = 1e-4
-FILES = [
-    f"{task}_{kind}_{model}"
-    for task in ("mlp", "mha_v1", "mha_v2", "rnn")
-    for kind in ("regression", "classification")
-    for model in ("monolithic", "modular", "modular-op", "gt-modular")
-]
 
 
 class OneStep(Trainer):
@@ -42,34 +36,26 @@ class OneStep(Trainer):
         return super().model(self.unravel(params))
 
 
-def specification(name):
-    pattern = r"(mlp|mha|rnn)(?:_v(\d))?_(regression|classification)_([\w-]+)"
-    architecture, version, kind, model = re.fullmatch(pattern, name).groups()
-    task = {"architecture": architecture, "kind": kind, "num_rules": 4}
-    if version:
-        task["search_version"] = int(version)
-    return RunSpec.of(task, {"name": model, "encoder_width": 16, "model_width": 64}, {"learning_rate": RATE})
-
-
 @functools.cache
-def case(folder, name):
+def case(name):
     """The recorded step, its parameters in our layout and as vectors, and our step."""
-    spec = specification(name)
-    recorded = dict(np.load(folder / "one_step" / f"{name}.npz"))
+    task, model = task_and_model(name)
+    spec = RunSpec.of(task, model, {"learning_rate": RATE})
+    arrays = recorded(name)
     stages = {}
     for stage in ("before", "grad", "after"):
         prefix = f"{stage}/"
-        weights = {key.removeprefix(prefix): x for key, x in recorded.items() if key.startswith(prefix)}
+        weights = {key.removeprefix(prefix): x for key, x in arrays.items() if key.startswith(prefix)}
         model = from_original(spec, weights)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(model)]
         assert sum(x.size for x in weights.values()) == sum(x.size for x in leaves)
         stages[stage] = np.concatenate([leaf.ravel() for leaf in leaves])
     _, unravel = ravel_pytree(model)
 
-    np.testing.assert_array_equal(recorded["inputs"][..., -4:], recorded["rule_code"])
-    inputs, rule = recorded["inputs"][..., :-4], recorded["rule_code"].argmax(axis=-1)
+    np.testing.assert_array_equal(arrays["inputs"][..., -4:], arrays["rule_code"])
+    inputs, rule = arrays["inputs"][..., :-4], arrays["rule_code"].argmax(axis=-1)
     scalar = spec.task.architecture == "rnn" and spec.task.kind == "classification"
-    target = recorded["target"][..., 0] if scalar else recorded["target"]
+    target = arrays["target"][..., 0] if scalar else arrays["target"]
     batch = Batch(jnp.asarray(inputs), jnp.asarray(rule, jnp.int32), jnp.asarray(target))
     trainer = OneStep(spec, batch, unravel)
     data = RunData(None, stream_seeds(spec), np.float32(RATE))
@@ -78,21 +64,21 @@ def case(folder, name):
         output = trainer.model(params)(batch.inputs, batch.rule)
         return output, trainer.update(trainer.init(params), data, jnp.int32(0))
 
-    return recorded, stages, jax.device_get(quick_jit(step)(stages["before"]))
+    return arrays, stages, jax.device_get(quick_jit(step)(stages["before"]))
 
 
-@pytest.fixture(params=FILES)
-def step(request, reference):
-    return case(reference, request.param)
+@pytest.fixture(params=STEPS)
+def step(request):
+    return case(request.param)
 
 
 def test_loss_prediction_and_gates(step):
-    recorded, _, (output, state) = step
-    np.testing.assert_allclose(state.loss, recorded["loss"], rtol=1e-5)
-    prediction = recorded["prediction"].reshape(output.prediction.shape)
+    arrays, _, (output, state) = step
+    np.testing.assert_allclose(state.loss, arrays["loss"], rtol=1e-5)
+    prediction = arrays["prediction"].reshape(output.prediction.shape)
     np.testing.assert_allclose(output.prediction, prediction, rtol=1e-4, atol=1e-5)
-    if "gates" in recorded:
-        gates = recorded["gates"].reshape(output.gates.shape)
+    if "gates" in arrays:
+        gates = arrays["gates"].reshape(output.gates.shape)
         np.testing.assert_allclose(output.gates, gates, rtol=1e-4, atol=1e-6)
     else:
         assert output.gates is None

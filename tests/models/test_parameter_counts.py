@@ -17,7 +17,7 @@ from modbench.models.sizing import (
     rnn_hidden_width,
 )
 
-TABLE = Path(__file__).parents[1] / "data" / "parameter_counts.csv"
+TABLE = Path(__file__).parents[1] / "data" / "original" / "parameter_counts.csv"
 ROWS = list(csv.DictReader(TABLE.read_text().splitlines()))
 MODELS = ("monolithic", "modular", "modular-op", "gt-modular", "modular-separate")
 LARGEST = {"encoder_width": "512", "num_rules": "32"}

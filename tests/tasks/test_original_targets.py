@@ -1,6 +1,6 @@
 """Targets against the original implementation's: its inputs, our rules of the same task seed."""
 
-import re
+import functools
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,30 +9,24 @@ import pytest
 from compiling import quick_jit
 from modbench.core.spec import RunSpec
 from modbench.tasks.families import make_task
-
-FILES = [
-    f"{task}_{kind}_{model}"
-    for task in ("mlp", "mha_v1", "mha_v2", "rnn")
-    for kind in ("regression", "classification")
-    for model in ("monolithic", "modular", "modular-op", "gt-modular")
-]
-TASK_SEED = 1
-"""Of the recorded steps; other seeds give targets that are wrong by more than 1."""
+from original_steps import STEPS, recorded, task_and_model
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_targets_are_the_original_s(reference, name):
-    pattern = r"(mlp|mha|rnn)(?:_v(\d))?_(regression|classification)_[\w-]+"
-    architecture, version, kind = re.fullmatch(pattern, name).groups()
-    fields = {"architecture": architecture, "kind": kind, "num_rules": 4, "task_seed": TASK_SEED}
-    if version:
-        fields["search_version"] = int(version)
-    task = make_task(RunSpec.of(fields).task)
-    recorded = np.load(reference / "one_step" / f"{name}.npz")
-    inputs, rule = recorded["inputs"][..., :-4], recorded["rule_code"].argmax(axis=-1)
-    target = quick_jit(task.batch)(task.coefficients(), jnp.asarray(inputs), jnp.asarray(rule)).target
-    expected = recorded["target"].reshape(target.shape)
-    if kind == "classification":
+@functools.cache
+def targets(task_spec):
+    """Of inputs and rules, as one program a task: the recorded models share tasks."""
+    task = make_task(task_spec)
+    batch = quick_jit(task.batch)
+    return lambda inputs, rule: batch(task.coefficients(), jnp.asarray(inputs), jnp.asarray(rule)).target
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_targets_are_the_original_s(name):
+    spec, step = RunSpec.of(*task_and_model(name)), recorded(name)
+    inputs, rule = step["inputs"][..., :-4], step["rule_code"].argmax(axis=-1)
+    target = targets(spec.task)(inputs, rule)
+    expected = step["target"].reshape(target.shape)
+    if spec.task.kind == "classification":
         np.testing.assert_array_equal(target, expected)
     else:
         np.testing.assert_allclose(target, expected, rtol=1e-5, atol=1e-5)

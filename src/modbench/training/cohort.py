@@ -15,19 +15,8 @@ from jaxtyping import Array, Int, PyTree
 
 from modbench.core.spec import RunSpec
 from modbench.models.precision import products_in
+from modbench.training.compile_options import CPU_OPTIONS, CPU_OPTIONS_OF_MEASURE, known_options
 from modbench.training.trainer import Point, RunData, Trainer, TrainState
-
-CPU_OPTIONS: dict[str, Any] = {
-    "xla_backend_optimization_level": 1,
-    "xla_cpu_parallel_codegen_split_count": 4,
-}
-"""How XLA compiles for a CPU: in two thirds of its usual time, programs that are no slower (docs/performance.md)."""
-CPU_OPTIONS_OF_MEASURE: dict[str, Any] = {
-    **CPU_OPTIONS,
-    "xla_cpu_parallel_codegen_split_count": 1,
-    "xla_cpu_use_fusion_emitters": False,
-}
-"""How it compiles what runs a few times: in a third of the time; such a program can be half again as slow."""
 
 
 class CohortProgram:
@@ -91,13 +80,13 @@ class CohortProgram:
             function: of one run.
             axes: for each argument 0 (has the replica axis) or None (shared).
             args: arguments; a `TrainState` as the first is donated.
-            cpu_options: for XLA, where it compiles for a CPU.
+            cpu_options: for XLA, where it compiles for a CPU; options that it lacks are left out.
         """
         if name not in self._compiled:
             started = time.perf_counter()
             donated = (0,) if isinstance(args[0], TrainState) else ()
             mapped = jax.jit(_mapped(function, axes, self.width), donate_argnums=donated)
-            options = dict(cpu_options) if jax.default_backend() == "cpu" else None
+            options = known_options(cpu_options) if jax.default_backend() == "cpu" else None
             with products_in(self.trainer.spec.train.precision):
                 self._compiled[name] = mapped.lower(*args).compile(options)
             self.compile_seconds += time.perf_counter() - started
