@@ -35,24 +35,24 @@ def show_claims(folder: Path, checkpoint: str) -> None:
     console = output()
     console.print(_table(claims, checkpoint))
     for line in short_training(claims):
-        console.print(Text(line, "yellow"), soft_wrap=True)
+        console.say(Text(line, "yellow"))
     if claims[0].basis:
-        console.print(claims[0].basis, soft_wrap=True)
+        console.say(claims[0].basis)
     needs: dict[tuple[str, str | None], list[str]] = {}
     for shown in claims:
         number = str(shown.claim.card.number)
         if shown.split:
-            console.print(f"{number}: {shown.split}", soft_wrap=True)
+            console.say(f"{number}: {shown.split}")
         if shown.claim.need:
             needs.setdefault((shown.claim.need.text, shown.command), []).append(number)
     for (text, command), numbers in needs.items():
-        console.print(f"undecided {', '.join(numbers)}: {text}", soft_wrap=True)
+        console.say(f"undecided {', '.join(numbers)}: {text}")
         if command:
-            console.print(f"  {command}", soft_wrap=True)
+            console.say(f"  {command}")
     for note in store_notes(tables):
-        console.print(note)
+        console.say(note)
     if line := unfinished_line(tables):
-        console.print(line)
+        console.say(line)
 
 
 def _table(claims: "list[ShownClaim]", checkpoint: str) -> Table:

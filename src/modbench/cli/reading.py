@@ -44,9 +44,9 @@ def draw_figures(
     tables = load_planned(folder, snapshots=False)
     console = output()
     for note in store_notes(tables):
-        console.print(note)
+        console.say(note)
     if not only and (line := unfinished_line(tables)):
-        console.print(line)
+        console.say(line)
         return
     from modbench.figures import DEFAULT_FORMATS, save_figures
 
@@ -57,16 +57,16 @@ def draw_figures(
         tables, target, only or None, formats or usual, checkpoint, place, style, processes=usable_cores()
     )
     for path in saved.paths:
-        console.print(str(path), soft_wrap=True)
+        console.say(str(path))
     for name, need in saved.left_out.items():
-        console.print(Text(f"left out: {name} needs {need}", "yellow"), soft_wrap=True)
+        console.say(Text(f"left out: {name} needs {need}", "yellow"))
     if saved.left_out:
         command = f"modbench figures {shlex.quote(place)} --only NAME"
-        console.print(f"{command} tells what would make one", soft_wrap=True)
+        console.say(f"{command} tells what would make one")
     if len(tables.missing):
         command = shlex.join(["modbench", "run", f"{place}/sweep.toml", "--out", place])
         waiting = plural(len(tables.missing), "planned run")
-        console.print(f"{waiting} not there yet: {command}", soft_wrap=True)
+        console.say(f"{waiting} not there yet: {command}")
 
 
 def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> None:
@@ -91,10 +91,10 @@ def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> No
     write_report(tables, path, _provenance(folder), checkpoint, processes=usable_cores())
     console = output()
     for note in store_notes(tables):
-        console.print(note)
+        console.say(note)
     if line := unfinished_line(tables):
-        console.print(line)
-    console.print(f"report in {path}", soft_wrap=True)
+        console.say(line)
+    console.say(f"report in {path}")
 
 
 def load_planned(folder: Path, snapshots: bool = True) -> Tables:
