@@ -2,7 +2,6 @@
 
 import hashlib
 import shlex
-import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +10,8 @@ from rich.text import Text
 
 from modbench.cli.console import output
 from modbench.cli.status import store_notes
-from modbench.core.errors import RequestError
-from modbench.core.paths import decoded
+from modbench.core.errors import MachineError, RequestError
+from modbench.store.files import Store
 from modbench.store.table import Tables, load
 from modbench.sweep.describe import plural
 from modbench.sweep.environment import usable_cores
@@ -124,8 +123,8 @@ def unfinished_line(tables: Tables) -> Text | None:
 def _provenance(folder: Path) -> dict[str, str]:
     """Where the page's numbers come from."""
     try:
-        sweep = tomllib.loads(decoded((folder / "sweep.toml").read_bytes()))
-    except (OSError, ValueError):
+        sweep = Store.open(folder).sweep_source()
+    except MachineError:
         sweep = {}
     name = sweep.get("name", folder.name)
     return {
