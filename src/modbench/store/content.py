@@ -83,6 +83,15 @@ def read_cohort(
     return checked(contents, cohort_id, store_folder / "plan" / f"{cohort_id}.json")
 
 
+def damage_of(store_folder: Path, cohort_id: str) -> DamagedFile | None:
+    """What is wrong with the files of a published cohort; None if nothing is. Raises `MachineError`."""
+    try:
+        read_cohort(store_folder, cohort_id)
+    except DamagedFile as damage:
+        return damage
+    return None
+
+
 def checked(
     contents: Mapping[str, bytes], cohort_id: str, plan: Path | None = None
 ) -> Mapping[str, pa.Table] | None:
@@ -132,42 +141,48 @@ def _cohort(runs: pa.Table, cohort_id: str) -> _Cohort | None:
     stored = columns["run_id"]
     _require(len(set(stored)) == len(stored), "a run is there twice")
     _require(set(columns["cohort_id"]) == {cohort_id}, "cohort_id must be the name of its folder")
-    specs = columns["spec"]
-    spelled = _own_specification(specs[0], stored[0])
-    if spelled is None:
+    first, last = columns["spec"][0], columns["spec"][-1]
+    spelled = _specification(first)
+    dynamic = list(zip(*(columns[name] for name in _DYNAMIC), strict=True))
+    ids = _ids(spelled, dynamic) if spelled else None
+    if spelled is None or ids is None or stored[0] not in ids[0]:
         # The runs of a cohort share their versions: all of them are retired, or one was changed.
-        unlike = _own_specification(specs[-1], stored[-1]) is not None
+        other = _specification(last)
+        unlike = other is not None and stored[-1] in _ids(other, [])[0]
         _require(not unlike, "run_id must be that of its specification")
         return None
-    dynamic = list(zip(*(columns[name] for name in _DYNAMIC), strict=True))
-    today = older = sibling_ids(neutral(spelled), dynamic)
-    if neutral(spelled) != spelled:
-        older = sibling_ids(spelled, dynamic)
-    fits = [identity in pair for identity, *pair in zip(stored, today, older, strict=True)]
+    fits = [identity in pair for identity, pair in zip(stored, ids[1:], strict=True)]
     _require(all(fits), "run_id must be that of its specification")
-    first = json.loads(specs[0])
-    texts = [_text_of(first, *values) for values in dynamic]
-    _require(specs == texts, "the specifications must differ in seeds and learning rate alone")
+    _require(
+        columns["spec"] == _texts(first, dynamic),
+        "the specifications must differ in seeds and learning rate alone",
+    )
     for name, value in spec_columns(spelled).items():
         agrees = name in _DYNAMIC or columns[name] == [value] * len(runs) or _is_left_out(columns[name], name)
         _require(agrees, f"{name} must be as in the specification, {value!r}")
     _check_facts(columns, spelled.train.steps)
-    return _Cohort(spelled, stored, today)
+    return _Cohort(spelled, stored, [today for today, _ in ids[1:]])
 
 
-def _own_specification(text: str, identity: str) -> RunSpec | None:
-    """A row's specification as it is spelled; None where the row's id is not, or not any more, that of it."""
+def _specification(text: str) -> RunSpec | None:
+    """A specification as it is spelled; None where a field or name of its day is gone."""
     try:
         table = json.loads(text)
-        _require(
-            isinstance(table, dict) and canonical(table) == text, "spec must be the canonical JSON of a table"
-        )
-        spelled = RunSpec.as_spelled(table)
+        is_ours = isinstance(table, dict) and canonical(table) == text
+        spelled = RunSpec.as_spelled(table) if is_ours else None
     except RequestError:
         return None
     except RecursionError:
         raise ValueError("spec is nested too deep") from None
-    return spelled if identity in (run_id(neutral(spelled)), run_id(spelled)) else None
+    _require(is_ours, "spec must be the canonical JSON of a table")
+    return spelled
+
+
+def _ids(spec: RunSpec, dynamic: list[tuple]) -> list[tuple[str, str]]:
+    """The ids of a run, and of those that differ from it in the dynamic fields: of today, and of its spelling."""
+    values = [(spec.task.task_seed, spec.train.learning_rate, spec.seed), *dynamic]
+    today = sibling_ids(neutral(spec), values)
+    return list(zip(today, today if neutral(spec) == spec else sibling_ids(spec, values), strict=True))
 
 
 def _check_plan(cohort: _Cohort, width: int, cohort_id: str, plan: Path) -> None:
@@ -186,13 +201,19 @@ def _check_plan(cohort: _Cohort, width: int, cohort_id: str, plan: Path) -> None
     _require(same, "the runs must be those of the cohort's plan")
 
 
-def _text_of(first: dict, task_seed: int, learning_rate: float, seed: int) -> str:
-    """The specification of a run that differs from the first in these."""
-    task, train = (
-        {**first["task"], "task_seed": task_seed},
-        {**first["train"], "learning_rate": learning_rate},
-    )
-    return canonical({**first, "task": task, "train": train, "seed": seed})
+def _texts(first: str, dynamic: list[tuple]) -> list[str]:
+    """The specifications of runs that differ from the first in the dynamic fields alone."""
+    table = json.loads(first)
+    places = [f"\0{name}" for name in _DYNAMIC]
+    table["task"]["task_seed"], table["train"]["learning_rate"], table["seed"] = places
+    text, written = canonical(table), [canonical(place) for place in places]
+    texts = []
+    for values in dynamic:
+        of_run = text
+        for place, value in zip(written, values, strict=True):
+            of_run = of_run.replace(place, repr(value))  # of a number that is JSON's, too
+        texts.append(of_run)
+    return texts
 
 
 def _is_left_out(values: list, name: str) -> bool:

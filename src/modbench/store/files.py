@@ -17,8 +17,10 @@ import secrets
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +29,7 @@ import tomli_w
 from modbench.core.errors import MachineError
 from modbench.core.paths import decoded, given_path
 from modbench.store.cohort import DamagedFile, contents, write_folder
-from modbench.store.content import read_cohort
+from modbench.store.content import damage_of, read_cohort
 from modbench.store.durable import (
     entries,
     machine_errors,
@@ -238,13 +240,14 @@ class Store:
         moved = []
         for damage in self.intact_plans()[1]:
             moved += self._move_aside(damage, self.folder / damage.file)
-        for cohort_id in self.published():
-            folder = self.folder / "cohorts" / cohort_id
-            try:
-                read_cohort(self.folder, cohort_id)
-            except DamagedFile as found:
-                # At once, not after the loop: another process that finds the same may already be retraining.
-                moved += self._move_aside(Damage(cohort_id, f"cohorts/{cohort_id}/{found.file}"), folder)
+        published = self.published()
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(partial(damage_of, self.folder), published)
+            for cohort_id, damage in zip(published, found, strict=True):
+                if damage:
+                    # At once, not after the loop: another process that finds the same may already be retraining.
+                    source = self.folder / "cohorts" / cohort_id
+                    moved += self._move_aside(Damage(cohort_id, f"cohorts/{cohort_id}/{damage.file}"), source)
         return moved
 
     def _move_aside(self, damage: Damage, source: Path) -> list[Damage]:

@@ -164,12 +164,9 @@ def decode(
     try:
         # Not pq.read_table, which sets up a dataset for every call: four times as slow for small files.
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        known = _types(file.schema_arrow, wanted)
         if most_rows is not None:
             _require_small(file.metadata, most_rows, most_entries)
-        names = file.schema_arrow.names
-        known = set(names)
-        if len(known) < len(names):
-            raise ValueError("a column is there twice")
         table = file.read(columns=[name for name in wanted.names if name in known], use_threads=False)
         table.validate(full=True)
     except (
@@ -177,20 +174,28 @@ def decode(
         pa.ArrowException,
     ) as error:  # OSError is Arrow's answer to a page whose checksum is wrong
         raise ValueError(" ".join(str(error).split())) from None
+    if table.schema.equals(wanted):
+        return table
     arrays = []
     for column in wanted:
-        if column.name in known:
-            array = table[column.name]
-            if array.type != column.type:
-                raise ValueError(f"column {column.name!r} must be {column.type}")
-        elif column.nullable:
-            array = pa.nulls(len(table), column.type)
-        else:
-            raise ValueError(f"column {column.name!r} is missing")
+        array = table[column.name] if column.name in known else pa.nulls(len(table), column.type)
         if array.null_count and not column.nullable:
             raise ValueError(f"column {column.name!r} must have a value in every row")
         arrays.append(array)
     return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def _types(found: pa.Schema, wanted: pa.Schema) -> dict[str, pa.DataType]:
+    """The columns of a file with their types, after those of the schema were compared with it."""
+    known = dict(zip(found.names, found.types, strict=True))
+    if len(known) < len(found):
+        raise ValueError("a column is there twice")
+    for column in wanted:
+        if column.name not in known and not column.nullable:
+            raise ValueError(f"column {column.name!r} is missing")
+        if known.get(column.name, column.type) != column.type:
+            raise ValueError(f"column {column.name!r} must be {column.type}")
+    return known
 
 
 def _require_small(metadata: pq.FileMetaData, most_rows: int, most_entries: int) -> None:
@@ -198,13 +203,12 @@ def _require_small(metadata: pq.FileMetaData, most_rows: int, most_entries: int)
     if metadata.num_rows > most_rows:
         raise ValueError(f"there must be at most {most_rows:,} rows, got {metadata.num_rows:,}")
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
-    entries = max(
-        (group.column(index).num_values for group in groups for index in range(group.num_columns)), default=0
-    )
-    if entries > most_rows * max(1, most_entries):
-        raise ValueError(
-            f"a column must have at most {most_rows * max(1, most_entries):,} entries, got {entries:,}"
-        )
+    entries = 0
+    if most_entries > 1:
+        columns = [group.column(index) for group in groups for index in range(group.num_columns)]
+        entries = max((column.num_values for column in columns), default=0)
+        if entries > most_rows * most_entries:
+            raise ValueError(f"there must be at most {most_rows * most_entries:,} entries, got {entries:,}")
     unpacked = sum(group.total_byte_size for group in groups)
     if unpacked > MOST_BYTES_A_ROW * (1 + most_rows) + 8 * entries:
         raise ValueError(f"it would unpack to {unpacked:,} bytes")
