@@ -1,6 +1,7 @@
 """Where the command line writes: results to standard output, errors in one red line to standard error."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -43,7 +44,8 @@ def outliving_outputs(failed: int) -> Iterator[None]:
     try:
         yield
     except SystemExit:
-        told and told.flush()
+        if told:
+            told.flush()
         if told and told.failure and told.failure.errno != errno.EPIPE:
             complain(f"cannot write to standard output: {told.failure.strerror}")
             raise SystemExit(failed) from None
@@ -62,7 +64,7 @@ class _Outliving:
     def __init__(self, stream: TextIO):
         self._stream = stream
         self.failure: OSError | None = None
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
     def write(self, text: str) -> int:

@@ -194,8 +194,8 @@ def _check_plan(cohort: _Cohort, width: int, cohort_id: str, plan: Path) -> None
     if cohort_id_of(cohort.spec, cohort.run_ids, width) == cohort_id:
         return
     try:
-        planned = decode_plan(plan.read_bytes(), cohort_id)
-    except (OSError, ValueError):  # gone, or damaged itself
+        planned = decode_plan(plan.read_bytes(), cohort_id) if plan.is_file() else None
+    except (OSError, ValueError):  # damaged itself
         return
     same = planned is None or [run_id(spec) for spec in planned.runs] == cohort.today
     _require(same, "the runs must be those of the cohort's plan")
@@ -251,7 +251,7 @@ def _check_curves(table: pa.Table, cohort: _Cohort) -> None:
     _check_keys(table, cohort, ["run_id", "step"])
     _check_range(table["step"], 0, cohort.spec.train.steps, "step")
     if table["matrix"].null_count < len(table):
-        lengths = pc.binary_length(table["matrix"]).drop_null()
+        lengths = pc.binary_length(table["matrix"]).drop_null()  # pyright: ignore[reportAttributeAccessIssue]
         _require(cohort.entries > 0, "matrix must be null, the model has no modules")
         _check_range(lengths, cohort.entries, cohort.entries, "bytes of matrix")
 
@@ -271,8 +271,10 @@ def _check_activations(table: pa.Table, cohort: _Cohort) -> None:
     rules, modules = cohort.spec.task.num_rules, cohort.spec.model.num_modules or 0
     _check_range(table["num_rules"], rules, rules, "num_rules")
     _check_range(table["num_modules"], modules, modules, "num_modules")
-    _check_range(pc.list_value_length(table["matrix"]), cohort.entries, cohort.entries, "entries of matrix")
-    _require(pc.list_flatten(table["matrix"]).null_count == 0, "matrix must have all entries")
+    lengths = pc.list_value_length(table["matrix"])  # pyright: ignore[reportAttributeAccessIssue]
+    _check_range(lengths, cohort.entries, cohort.entries, "entries of matrix")
+    entries = pc.list_flatten(table["matrix"])  # pyright: ignore[reportAttributeAccessIssue]
+    _require(entries.null_count == 0, "matrix must have all entries")
 
 
 _CHECKS: dict[str, Callable[[pa.Table, _Cohort], None]] = {
@@ -293,6 +295,6 @@ def _check_keys(table: pa.Table, cohort: _Cohort, keys: list[str]) -> None:
 
 
 def _check_range(values: pa.ChunkedArray, low: int, high: int, name: str) -> None:
-    ends = pc.min_max(values).as_py()
+    ends = pc.min_max(values).as_py()  # pyright: ignore[reportAttributeAccessIssue]
     fits = ends["min"] is None or low <= ends["min"] <= ends["max"] <= high
     _require(fits, f"{name} must be from {low} to {high}, got {ends['min']} to {ends['max']}")
