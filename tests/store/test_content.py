@@ -316,8 +316,9 @@ def mutations(draw):
     return name, change
 
 
+@pytest.mark.slow
 @given(mutations())
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_a_content_is_reading_names_it_or_can_live_with_it(original, mutation):
     name, change = mutation
     folder = original.folder / "cohorts" / PLANNED.cohort_id
