@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from clockwork import Clock, play, started
-from rich.console import Console
 from small_sweeps import spec, sweep
 
 from modbench.sweep.describe import describe_bytes, describe_cell, describe_seconds, plural
@@ -25,6 +24,7 @@ from modbench.sweep.events import (
 from modbench.sweep.picture import picture
 from modbench.sweep.plan import make_plan
 from modbench.sweep.progress import SweepProgress
+from modbench.sweep.screen import Screen
 from modbench.sweep.traces import sparkline
 
 
@@ -113,7 +113,7 @@ def test_plain_output_is_a_line_every_five_seconds_and_one_for_trouble():
 
 def test_the_live_display_shows_the_bar_and_every_worker():
     progress, clock, (a, b) = started(workers=2)
-    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    console = Screen(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     display = LiveDisplay(progress, console)
     progress.apply(Started(0, a.cohort_id))
     progress.apply(Started(1, b.cohort_id))
@@ -138,7 +138,7 @@ def test_names_and_losses_are_whole_in_a_terminal_of_80_columns():
     play(progress, clock, (0, Started(0, cohort.cohort_id)))
     play(progress, clock, (1, Advanced(0, cohort.cohort_id, 2, "train", 900, 1000, 0.01234)))
     for charts in (True, False):
-        console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+        console = Screen(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
         console.print(picture(progress, charts=charts, width=80))
         shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
         if charts:
@@ -153,9 +153,9 @@ def test_names_and_losses_are_whole_in_a_terminal_of_80_columns():
 
 def test_the_display_suits_the_output():
     progress, _, _ = started()
-    assert isinstance(make_display(progress, True, Console(force_terminal=True)), Silent)
-    assert isinstance(make_display(progress, False, Console(file=io.StringIO())), Plain)
-    terminal = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "xterm"})
+    assert isinstance(make_display(progress, True, Screen(force_terminal=True)), Silent)
+    assert isinstance(make_display(progress, False, Screen(file=io.StringIO())), Plain)
+    terminal = Screen(file=io.StringIO(), force_terminal=True, _environ={"TERM": "xterm"})
     assert isinstance(make_display(progress, False, terminal), LiveDisplay)
 
 
@@ -249,11 +249,11 @@ def test_each_model_has_a_chart_of_the_group_that_was_begun_last():
     play(progress, clock, (1, Advanced(0, a.cohort_id, 0, "train", 100, 100, 0.05)))
     (trace,) = progress.traces.values()
     assert (trace.cohort_id, trace.last) == (b.cohort_id, 0.7)
-    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    console = Screen(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     console.print(picture(progress))
     shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert re.search(r"Modular +▁+ +0.7 +MLP regression R=2 E=32\s", shown)
-    console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
+    console = Screen(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     console.print(picture(progress, charts=False))
     assert "▁" not in console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert progress.active[0].share == pytest.approx(1.0)

@@ -4,8 +4,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from modbench.api.requests import SweepLike, executor_of, sweep_of
 from modbench.api.results import Results, load, require_checkpoint
 from modbench.core.grid import Overrides
@@ -17,6 +15,7 @@ from modbench.sweep.executors import Executor
 from modbench.sweep.keeping import USUAL, Keeping
 from modbench.sweep.progress import progress_of
 from modbench.sweep.run import Outcome, Prepared, default_folder, outcome, prepare, train
+from modbench.sweep.screen import Screen
 from modbench.sweep.tensorboard import event_log, require_writer
 
 
@@ -106,7 +105,7 @@ def _train(
     if not prepared.plan.pending:
         return []
     progress = progress_of(total, prepared.plan, executor.workers)
-    with make_display(progress, quiet, Console(highlight=False, markup=False, emoji=False)) as display:
+    with make_display(progress, quiet, Screen()) as display:
 
         def tell(event: Event) -> None:
             display.update(event)

@@ -1,7 +1,9 @@
 """The command `modbench`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -9,18 +11,37 @@ from typer.core import TyperGroup
 from modbench import __version__
 from modbench.core.errors import MachineError, RequestError
 from modbench.core.paths import given_path
+from modbench.core.text import one_line
 
 DONE, FAILED, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+
+_UsageError: Any = typer.BadParameter.__base__  # Typer brings its own Click by now
+
+
+@contextmanager
+def _harmless_usage_errors() -> Iterator[None]:
+    """Typer shows a wrong argument as it is, which may be the name of a file that somebody else made."""
+    try:
+        yield
+    except _UsageError as error:
+        error.message = one_line(error.message)
+        raise
 
 
 class _Group(TyperGroup):
     """Turns the errors that we raise on purpose into one line and an exit code; others are bugs and show."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _harmless_usage_errors():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: typer.Context) -> object:
         from modbench.cli.console import complain
 
         try:
-            return super().invoke(ctx)
+            with _harmless_usage_errors():
+                return super().invoke(ctx)
         except RequestError as error:
             complain(error)
             raise typer.Exit(WRONG_REQUEST) from None
@@ -346,4 +367,7 @@ def env() -> None:
 
 def main() -> None:
     """Entry point of the command `modbench`."""
-    app(prog_name="modbench")
+    from modbench.cli.console import outliving_outputs
+
+    with outliving_outputs(FAILED):
+        app(prog_name="modbench")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.text import Text
 
 from modbench.bench.crew import Crew, ShapeError, Stopped
@@ -14,12 +13,14 @@ from modbench.bench.measure import measure
 from modbench.bench.record import begin, check_output, device, document, peaks, write
 from modbench.bench.result import Row, Spread
 from modbench.bench.shapes import group
-from modbench.cli.console import complain, one_line, output
+from modbench.cli.console import complain, output
 from modbench.core.errors import RequestError
 from modbench.core.spec import RunSpec
+from modbench.core.text import one_line
 from modbench.sweep.describe import describe_bytes, describe_cell, plural
 from modbench.sweep.environment import accelerated, usable_workers
 from modbench.sweep.memory import place_of, worker_share
+from modbench.sweep.screen import Screen
 from modbench.sweep.stopping import INTERRUPTED, StopRequest
 
 MOST_SECONDS = 3600.0
@@ -87,7 +88,7 @@ def bench_and_show(
     head = begin(shlex.join(["modbench", *sys.argv[1:]]))
     console, rows = output(), []
     name = max(len(describe_cell(spec)) for spec in specs)
-    console.print(_beginning(groups, workers, seconds), soft_wrap=True)
+    console.say(_beginning(groups, workers, seconds))
     console.print(_line("", name, [column.title for column in COLUMNS], "bold"), soft_wrap=True)
     with StopRequest(on_leaving=lambda: _restore_cursor(console)) as stop:
         for row in _rows(groups, workers, seconds, console, stop.requested):
@@ -98,7 +99,8 @@ def bench_and_show(
         stopped = stop.requested() and len(rows) < len(specs)
     if json is not None and not rows:
         write(json, document(head, rows, len(specs)))
-    console.print(*_ending(rows, json), sep="\n")
+    for line in _ending(rows, json):
+        console.say(line)
     if stopped:
         complain(f"interrupted, {len(rows)} of {plural(len(specs), 'shape')} measured", style="yellow")
         return INTERRUPTED
@@ -118,16 +120,16 @@ def _rows(
     groups: Sequence[Sequence[RunSpec]],
     workers: int,
     seconds: float,
-    console: Console,
+    console: Screen,
     should_stop: Callable[[], bool],
 ) -> Iterator[Row]:
     """Measures group after group until it is told to stop."""
-    with console.status("") as status:
+    with console.status(Text()) as status:
         for index, runs in enumerate(groups):
             cell, place = describe_cell(runs[0]), f"{index + 1} of {len(groups)}"
 
             def tell(words: str, cell: str = cell, place: str = place) -> None:
-                status.update(f"{place}: {cell}, {words}")
+                status.update(Text(f"{place}: {cell}, {words}"))
 
             tell("starting")
             try:
@@ -141,7 +143,7 @@ def _rows(
                 yield Row(runs[0], len(runs), workers, timings)
 
 
-def _restore_cursor(console: Console) -> None:
+def _restore_cursor(console: Screen) -> None:
     console.show_cursor(True)
 
 

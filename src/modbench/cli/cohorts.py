@@ -12,6 +12,7 @@ from rich.text import Text
 from modbench.cli.results import CHECKPOINT, row_setting
 from modbench.core.errors import unknown
 from modbench.core.names import MODEL_TITLES
+from modbench.core.text import one_line
 from modbench.store.checkpoints import Checkpoints
 from modbench.store.claims import Claims, Holder
 from modbench.store.files import Store
@@ -108,7 +109,7 @@ def cohorts_table(cohorts: Sequence[Cohort], states: Collection[str], everything
         for row in listed:
             # As texts: reasons and names are others' words, and no markup.
             cells = (row.cohort_id, f"{row.runs:,}", row.what, row.note)
-            cohort_id, runs, what, note = map(Text, cells)
+            cohort_id, runs, what, note = (Text(one_line(cell)) for cell in cells)
             table.add_row(cohort_id, Text(state, style=colour), runs, what, note)
         if len(rows) > len(listed):
             more = f"{len(rows) - len(listed):,} more: --only {state}"

@@ -39,12 +39,12 @@ def show_comparison(first: Path, second: Path, tolerance: float) -> bool:
     comparison = compare(stores["A"], stores["B"], tolerance)
     console = output()
     for name, folder in (("A", first), ("B", second)):
-        console.print(f"{name}: {folder}", soft_wrap=True)
+        console.say(f"{name}: {folder}")
         for note in store_notes(stores[name]):
-            console.print(note, soft_wrap=True)
+            console.say(note)
     runs = {name: runs_of(tables) for name, tables in stores.items()}
     for line in _lines(comparison, runs):
-        console.print(line, soft_wrap=True)
+        console.say(line)
     if comparison.numbers:
         console.print(_numbers(comparison, runs["A"]))
     exactly = f"within {tolerance:g} of max(1, |x|, |y|)" if tolerance else "exactly"

@@ -34,25 +34,25 @@ def show_claims(folder: Path, checkpoint: str) -> None:
     claims = shown_claims(tables, shlex.quote(str(folder)), checkpoint)
     console = output()
     for line in short_training(claims):
-        console.print(Text(line, "yellow"), soft_wrap=True)
+        console.say(Text(line, "yellow"))
     console.print(_table(claims, checkpoint))
     if claims[0].basis:
-        console.print(claims[0].basis, soft_wrap=True)
+        console.say(claims[0].basis)
     needs: dict[tuple[str, str, str | None], list[str]] = {}
     for shown in claims:
         number = str(shown.claim.card.number)
         if shown.split:
-            console.print(f"{number}: {shown.split}", soft_wrap=True)
+            console.say(f"{number}: {shown.split}")
         if shown.claim.need:
             needs.setdefault((shown.claim.verdict, shown.claim.need.text, shown.command), []).append(number)
     for (verdict, text, command), numbers in needs.items():
-        console.print(f"{verdict} {', '.join(numbers)}: {text}", soft_wrap=True)
+        console.say(f"{verdict} {', '.join(numbers)}: {text}")
         if command:
-            console.print(f"  {command}", soft_wrap=True)
+            console.say(f"  {command}")
     for note in store_notes(tables):
-        console.print(note)
+        console.say(note)
     if lacking := unfinished(folder, tables):
-        console.print(Text(lacking, "yellow"), soft_wrap=True)
+        console.say(Text(lacking, "yellow"))
 
 
 def _table(claims: "list[ShownClaim]", checkpoint: str) -> Table:

@@ -31,16 +31,12 @@ def merge_and_show(sources: Sequence[Path], target: Path) -> None:
         complain(set_aside_line(damage), style="yellow")
     console = output()
     present = f", {merged.present:,} there already" if merged.present else ""
-    console.print(
-        f"{plural(merged.copied, 'cohort')} copied{present}, {plural(merged.planned, 'plan')} copied"
-    )
+    console.say(f"{plural(merged.copied, 'cohort')} copied{present}, {plural(merged.planned, 'plan')} copied")
     repeated = f"; {merged.repeated:,} of them stored more than once and counted once"
-    console.print(
-        f"{plural(merged.runs, 'run')} in {target}{repeated if merged.repeated else ''}", soft_wrap=True
-    )
+    console.say(f"{plural(merged.runs, 'run')} in {target}{repeated if merged.repeated else ''}")
     for line in _apart(sources, target):
-        console.print(Text(line, "yellow"), soft_wrap=True)
-    console.print(f"next: modbench status {shlex.quote(str(target))}", soft_wrap=True)
+        console.say(Text(line, "yellow"))
+    console.say(f"next: modbench status {shlex.quote(str(target))}")
 
 
 def _apart(sources: Sequence[Path], target: Path) -> list[str]:

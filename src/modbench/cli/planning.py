@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from modbench.cli.console import output
 from modbench.core.errors import RequestError
 from modbench.core.grid import Sweep, load_sweep
 from modbench.core.task_spec import MhaTask
+from modbench.core.text import one_line
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import (
@@ -32,6 +33,7 @@ from modbench.sweep.mistaken import refuse_folder
 from modbench.sweep.plan import Plan, make_plan
 from modbench.sweep.probing import measure
 from modbench.sweep.run import default_folder, settled
+from modbench.sweep.screen import Screen
 from modbench.sweep.stopping import INTERRUPTED
 
 
@@ -85,10 +87,10 @@ def plan_against(sweep: Sweep, folder: Path, place: Place = ANYWHERE) -> Plan:
     return make_plan(sweep.runs, recorded, store.intact_plans()[0], store.published(), place)
 
 
-def _probe(cohorts: Sequence[PlannedCohort], console: Console) -> list[Probe]:
-    with console.status("timing a few programs") as shown:
+def _probe(cohorts: Sequence[PlannedCohort], console: Screen) -> list[Probe]:
+    with console.status(Text("timing a few programs")) as shown:
         try:
-            return measure(cohorts, lambda words: shown.update(f"timing {words}"))
+            return measure(cohorts, lambda words: shown.update(Text(f"timing {words}")))
         except KeyboardInterrupt:
             # Leaving the ordinary way could tear JAX down in the middle of a compilation; nothing is lost.
             console.show_cursor(True)
@@ -99,7 +101,7 @@ def _summary(
     sweep: Sweep, folder: Path, plan: Plan, workers: int, time: TimeEstimate | None, probes: Sequence[Probe]
 ) -> Table:
     table = Table(
-        title=f"{sweep.name}: {sweep.description}" if sweep.description else sweep.name,
+        title=one_line(f"{sweep.name}: {sweep.description}" if sweep.description else sweep.name),
         title_justify="left",
         box=None,
         show_header=False,

@@ -2,7 +2,6 @@
 
 import hashlib
 import shlex
-import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +11,9 @@ from rich.text import Text
 from modbench.cli.console import output
 from modbench.cli.results import row_setting, summarise
 from modbench.cli.status import store_notes
-from modbench.core.errors import RequestError
+from modbench.core.errors import MachineError, RequestError
 from modbench.core.names import MODEL_TITLES
-from modbench.core.paths import decoded
+from modbench.store.files import Store
 from modbench.store.table import Tables, load
 from modbench.sweep.describe import plural
 from modbench.sweep.environment import usable_cores
@@ -47,7 +46,7 @@ def draw_figures(
     tables = load_planned(folder, snapshots=False)
     console = output()
     for note in store_notes(tables):
-        console.print(note)
+        console.say(note)
     if not only and (lacking := unfinished(folder, tables)):
         raise RequestError(f"nothing to draw: {lacking}")
     from modbench.figures import DEFAULT_FORMATS, save_figures
@@ -59,16 +58,16 @@ def draw_figures(
         tables, target, only or None, formats or usual, checkpoint, place, style, processes=usable_cores()
     )
     for path in saved.paths:
-        console.print(str(path), soft_wrap=True)
+        console.say(str(path))
     for name, need in saved.left_out.items():
-        console.print(Text(f"left out: {name} needs {need}", "yellow"), soft_wrap=True)
+        console.say(Text(f"left out: {name} needs {need}", "yellow"))
     if saved.left_out:
         command = f"modbench figures {shlex.quote(place)} --only NAME"
-        console.print(f"{command} tells what would make one", soft_wrap=True)
+        console.say(f"{command} tells what would make one")
     if len(tables.missing):
         command = shlex.join(["modbench", "run", f"{place}/sweep.toml", "--out", place])
         waiting = plural(len(tables.missing), "planned run")
-        console.print(f"{waiting} not there yet: {command}", soft_wrap=True)
+        console.say(f"{waiting} not there yet: {command}")
 
 
 def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> None:
@@ -93,10 +92,10 @@ def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> No
     write_report(tables, path, _provenance(folder), checkpoint, processes=usable_cores())
     console = output()
     for note in store_notes(tables):
-        console.print(note)
+        console.say(note)
     if lacking := unfinished(folder, tables):
-        console.print(Text(lacking, "yellow"), soft_wrap=True)
-    console.print(f"report in {path}", soft_wrap=True)
+        console.say(Text(lacking, "yellow"))
+    console.say(f"report in {path}")
 
 
 def load_planned(folder: Path, snapshots: bool = True) -> Tables:
@@ -138,8 +137,8 @@ def _continued(folder: Path) -> str:
 def _provenance(folder: Path) -> dict[str, str]:
     """Where the page's numbers come from."""
     try:
-        sweep = tomllib.loads(decoded((folder / "sweep.toml").read_bytes()))
-    except (OSError, ValueError):
+        sweep = Store.open(folder).sweep_source()
+    except MachineError:
         sweep = {}
     name = sweep.get("name", folder.name)
     return {

@@ -12,6 +12,7 @@ from rich.text import Text
 from modbench.analysis.settings import with_settings
 from modbench.core.names import MODEL_TITLES, MODELS
 from modbench.core.quantities import error_unit
+from modbench.core.text import one_line
 from modbench.store.table import Tables
 
 CHECKPOINT = "last"
@@ -130,7 +131,8 @@ def failure_lines(tables: Tables, run_ids: Collection[str] | None = None) -> lis
         model = MODEL_TITLES.get(row["model"], row["model"])
         what = f"{row_setting(row)} R={row['num_rules']} E={row['encoder_width']} {model}"
         seeds = f"task seed {row['task_seed']}, seed {row['seed']}"
-        lines.append(Text(f"failed: run {row['run_id']} ({what}, {seeds}): {row['reason']}", style="red"))
+        line = f"failed: run {row['run_id']} ({what}, {seeds}): {row['reason']}"
+        lines.append(Text(one_line(line), style="red"))
     if len(rows) > MOST_FAILURES:
         lines.append(Text(f"failed: {len(rows) - MOST_FAILURES:,} more", style="red"))
     return lines

@@ -5,8 +5,6 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from modbench.cli.console import complain, output
 from modbench.core.errors import MachineError, RequestError
 from modbench.core.grid import Sweep, load_sweep
@@ -19,6 +17,7 @@ from modbench.sweep.keeping import USUAL, Keeping
 from modbench.sweep.mistaken import refuse_folder
 from modbench.sweep.progress import progress_of
 from modbench.sweep.run import Outcome, Prepared, default_folder, outcome, prepare, train
+from modbench.sweep.screen import Screen
 from modbench.sweep.stopping import INTERRUPTED, StopRequest
 from modbench.sweep.tensorboard import event_log, require_writer
 
@@ -83,7 +82,7 @@ def run_and_show(
     for damage in prepared.damages:
         complain(set_aside_line(damage), style="yellow")
     if not quiet:
-        console.print(_beginning(sweep, prepared, executor))
+        console.say(_beginning(sweep, prepared, executor))
     logs = folder / "tensorboard" if tensorboard else None
     with event_log(logs, prepared.store, prepared.plan.pending) as log:
         failures, stopped = _train(sweep, prepared, executor, console, quiet, keeping, log)
@@ -101,7 +100,7 @@ def _train(
     sweep: Sweep,
     prepared: Prepared,
     executor: Executor,
-    console: Console,
+    console: Screen,
     quiet: bool,
     keeping: Keeping,
     log: Callable[[Event], None],
@@ -130,7 +129,7 @@ def _train(
         return failures, stop.requested()
 
 
-def _restore_cursor(console: Console) -> None:
+def _restore_cursor(console: Screen) -> None:
     console.show_cursor(True)
 
 
@@ -168,7 +167,7 @@ def _command(
 
 
 def _show_end(
-    sweep: Sweep, folder: Path, prepared: Prepared, result: Outcome, console: Console, quiet: bool
+    sweep: Sweep, folder: Path, prepared: Prepared, result: Outcome, console: Screen, quiet: bool
 ) -> None:
     """Shows the results, where they are, what failed and what to do next."""
     if quiet and not result.failed and not result.cohorts_failed:
@@ -180,19 +179,19 @@ def _show_end(
     if not quiet:
         console.print(results_table(tables))
     for line in failure_lines(tables, set(result.failed)):
-        console.print(line, soft_wrap=True)
+        console.say(line)
     cohorts = {cohort.cohort_id: cohort for cohort in prepared.plan.pending}
     for failure in result.cohorts_failed:
         cohort = cohorts[failure.cohort_id]
         what = f"{describe_cell(cohort.runs[0])}, {plural(len(cohort.runs), 'run')}"
         complain(f"not trained: cohort {failure.cohort_id} ({what}): {failure.reason}")
     if details := [failure.detail for failure in result.cohorts_failed if failure.detail]:
-        Console(stderr=True, highlight=False, markup=False).print(details[0])
+        Screen(stderr=True).print(details[0], soft_wrap=True)
     if not quiet:
         place = shlex.quote(str(folder))
-        console.print(
+        for line in (
             f"results in {folder}; next:",
             f"  modbench figures {place}",
             f"  modbench report {place}",
-            sep="\n",
-        )
+        ):
+            console.say(line)

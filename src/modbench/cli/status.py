@@ -16,6 +16,7 @@ from modbench.cli.cohorts import COHORT_STATES, check_states, cohorts_line, coho
 from modbench.cli.console import output
 from modbench.cli.results import STATES, failure_lines, row_setting, summarise
 from modbench.core.names import MODEL_TITLES
+from modbench.core.text import one_line
 from modbench.store.files import Store
 from modbench.store.table import Tables, load
 from modbench.sweep.describe import plural
@@ -57,7 +58,7 @@ def show_status(
         with Live(console=console, auto_refresh=False) as live:
             _follow(folder, lambda tables: live.update(shown(tables), refresh=True), sleep)
     elif watch:
-        _follow(folder, lambda tables: console.print(_watch_line(folder, tables), soft_wrap=True), sleep)
+        _follow(folder, lambda tables: console.say(_watch_line(folder, tables)), sleep)
     else:
         console.print(shown(load(folder)))
 
@@ -104,7 +105,7 @@ def render(
         Text(_counts_line(counts)),
     )
     bar.add_row("", Text(cohorts_line(cohorts)))
-    parts: list[RenderableType] = [Text(str(folder), style="bold"), bar]
+    parts: list[RenderableType] = [Text(one_line(folder), style="bold"), bar]
     states = only or (COHORT_STATES if everything else ("running", "failed"))
     if listed := cohorts_table(cohorts, states, everything or bool(only)):
         parts.append(listed)
@@ -137,7 +138,10 @@ def _by_model(counts: pd.DataFrame) -> list[RenderableType]:
 def store_notes(tables: Tables) -> list[Text]:
     """Lines on what a store holds that counts for nothing: damaged files, unknown routers, older versions."""
     notes = [
-        Text(f"damaged: {damage.file}; modbench run sets it aside and trains its runs again", style="yellow")
+        Text(
+            one_line(f"damaged: {damage.file}; modbench run sets it aside and trains its runs again"),
+            "yellow",
+        )
         for damage in tables.damaged
     ]
     strange = {cohort_id for ids in tables.unknown_routers.values() for cohort_id in ids}

@@ -7,7 +7,7 @@ that changes numbers raises a version and retires what it must.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -31,11 +31,38 @@ ADDED_LATER = {("train", "precision"): "float32"}
 """Fields that stored plans and runs may lack, with the value that these mean; neutral, they are in no static key."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def run_id(spec: RunSpec) -> str:
     """Identity of a run: 16 hexadecimal digits, equal exactly for runs that have the same numbers.
 
     It is the digest of the fields that differ from their class defaults, with the versions.
     """
+    return _digest_of(_differing_text(spec))
+
+
+def sibling_ids(spec: RunSpec, values: Iterable[tuple[int, float, int]]) -> list[str]:
+    """The ids of runs that differ from a run in dynamic fields alone: those that `run_id` gives, and much faster.
+
+    Args:
+        spec: of any of the runs.
+        values: of the fields of `DYNAMIC`, in their order, for each run.
+    """
+    of_all = json.loads(_differing_text(spec))
+    ids = []
+    for of_run in values:
+        table = {name: dict(part) if isinstance(part, dict) else part for name, part in of_all.items()}
+        for (part, field), value in zip(DYNAMIC, of_run, strict=True):
+            fields, owner = (table[part], getattr(spec, part)) if part else (table, spec)
+            fields[field] = value
+            if value == type(owner).model_fields[field].default:
+                del fields[field]
+        ids.append(digest(table))
+    return ids
+
+
+def _differing_text(spec: RunSpec) -> str:
     texts = _versions(spec)
     for name, field in type(spec).model_fields.items():
         value = getattr(spec, name)
@@ -43,7 +70,7 @@ def run_id(spec: RunSpec) -> str:
             texts[name] = _part_texts(_Same(value), name).differing
         elif field.is_required() or value != field.default:
             texts[name] = canonical(value)
-    return _digest_of(_object(texts))
+    return _object(texts)
 
 
 def ids_of_stored(payload: Mapping[str, Any]) -> set[str]:
@@ -89,7 +116,7 @@ def canonical(table: Any) -> str:
     """JSON with sorted keys and no spaces: one text per value."""
     if type(table) is int:  # as below, without its overhead: the seed of each of a million runs
         return str(table)
-    return json.dumps(table, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(table)
 
 
 def digest(table: Any) -> str:

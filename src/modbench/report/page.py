@@ -24,6 +24,7 @@ from modbench.core.errors import MachineError, RequestError
 from modbench.core.names import CHECKPOINTS
 from modbench.core.paths import given_path
 from modbench.core.quantities import METRICS, QUANTITIES
+from modbench.core.text import harmless
 from modbench.figures import FIGURES, FigureCard, FigureData, model_styles
 from modbench.figures.drawers import MANY_RUNS, drawers
 from modbench.figures.style import COLOURS, HEAT_MARKS, HEAT_POWER, HEAT_RULE
@@ -248,9 +249,14 @@ def _opening(planned: pd.DataFrame, named: Sequence[Named]) -> dict[str, Any]:
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("modbench", "report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=_harmless,
     )  # fmt: skip
     return environment.get_template("page.html.j2")
+
+
+def _harmless(value: object) -> object:
+    """Texts of a store and names of folders without what a reader cannot see; HTML of our own passes."""
+    return harmless(value) if type(value) is str else value
 
 
 def _offered(

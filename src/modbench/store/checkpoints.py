@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 
 from modbench.core.errors import MachineError
 from modbench.store.cohort import FILES, DamagedFile, contents, read_intact
+from modbench.store.content import checked
 from modbench.store.durable import entries, make_folder, rename_first, sync_folder, write_file
 from modbench.store.marker import MARKER
 from modbench.store.plan import sealed
-from modbench.store.record import CohortRecord, decode
-from modbench.store.schema import TABLES
+from modbench.store.record import CohortRecord
 
 FOLDER = "checkpoints"
 KEPT = 2
@@ -85,13 +85,10 @@ class Checkpoints:
         folder = self.folder / f"group-{start}"
         if not folder.is_dir():
             return None
-        rows = {}
-        for name, content in read_intact(folder).items():
-            try:
-                rows[name] = decode(content, TABLES[name]).to_pylist()
-            except ValueError:
-                raise DamagedFile(FILES[name]) from None
-        return CohortRecord(**rows)
+        tables = checked(read_intact(folder), self._cohort_id)
+        if tables is None:
+            raise DamagedFile(FILES["runs"], "of another version")
+        return CohortRecord(**{name: table.to_pylist() for name, table in tables.items()})
 
     def add_state(
         self, start: int, step: int, about: Mapping[str, Any], write: Callable[[Path], None]
@@ -132,7 +129,7 @@ class Checkpoints:
         """What a state is of, after every byte of it was checked.
 
         Raises:
-            DamagedFile: a file is missing, cannot be read, or is not as it was written.
+            DamagedFile: a file is missing or too many, cannot be read, or is not as it was written.
         """
         try:
             content = (state.folder / MANIFEST).read_bytes()
@@ -142,6 +139,8 @@ class Checkpoints:
             about, files = dict(table["about"]), dict(table["files"])
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             raise DamagedFile(MANIFEST) from None
+        if others := files.keys() ^ (set(_files(state.folder)) - {MANIFEST}):
+            raise DamagedFile(min(others))
         for file, digest in files.items():
             try:
                 intact = _digest(state.folder / file) == digest

@@ -32,6 +32,8 @@ HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 180.0
 """A network file system may show a file's age late by a minute; a busy machine may beat late."""
 _FAILED = ".failed.json"
+MOST = 2**40
+"""The largest number that a claim may name; one with another is as good as torn."""
 
 
 @dataclass(frozen=True)
@@ -247,9 +249,14 @@ def _read_holder(path: Path) -> Holder | None:
     names = {field.name: field.type for field in fields(Holder)}
     if table is None or table.keys() != names.keys():
         return None
-    types = {str: str, int: int, float: (int, float)}
-    if not all(isinstance(table[name], types[kind]) for name, kind in names.items()):  # pyright: ignore
-        return None
+    types = {str: (str,), int: (int,), float: (int, float)}
+    for name, kind in names.items():
+        value = table[name]
+        if type(value) not in types[kind]:  # pyright: ignore[reportArgumentType]
+            return None
+        # No process, step or second of a sensible claim lies beyond; NaN and Infinity do.
+        if kind is not str and not 0 <= value <= MOST:
+            return None
     return Holder(**table)
 
 

@@ -16,10 +16,14 @@ FILES = {name: f"{name}.parquet" for name in TABLES}
 
 
 class DamagedFile(Exception):  # noqa: N818 - a finding, handled where it is raised; no failure of the program
-    """A file of a published cohort is missing or not as it was written; `file` is its name."""
+    """A file of a published cohort is missing, not as it was written, or holds what cannot be.
 
-    def __init__(self, file: str):
-        super().__init__(file)
+    Attributes:
+        file: its name.
+    """
+
+    def __init__(self, file: str, reason: str = "not as it was written"):
+        super().__init__(f"{file}: {reason}")
         self.file = file
 
 

@@ -17,8 +17,10 @@ import secrets
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +28,8 @@ import tomli_w
 
 from modbench.core.errors import MachineError
 from modbench.core.paths import decoded, given_path
-from modbench.store.cohort import DamagedFile, contents, read_intact, write_folder
+from modbench.store.cohort import DamagedFile, contents, write_folder
+from modbench.store.content import damage_of, read_cohort
 from modbench.store.durable import (
     entries,
     machine_errors,
@@ -38,16 +41,15 @@ from modbench.store.durable import (
 from modbench.store.leftovers import remove_leftovers
 from modbench.store.marker import MARKER, SWEEP, make_store, require_store
 from modbench.store.plan import PlannedCohort, decode_plan, encode_plan
-from modbench.store.record import CohortRecord, decode
-from modbench.store.respelling import ids_of_today
-from modbench.store.schema import RUNS, is_untrained
+from modbench.store.record import CohortRecord
+from modbench.store.schema import is_untrained
 
 __all__ = ["Damage", "PlannedCohort", "Store"]
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A cohort or plan that is not as it was written.
+    """A cohort or plan that is not as it was written, or holds what cannot be.
 
     Attributes:
         cohort_id: of the cohort; the file's stem for a plan.
@@ -102,16 +104,25 @@ class Store:
     def sweep_source(self) -> dict[str, Any]:
         """The sweep's resolved tables, as `create` was last given them.
 
+        Returns:
+            A table whose `name` and `description` are texts and whose `grid` is a list of tables, where they are there.
+
         Raises:
-            MachineError: `sweep.toml` cannot be read.
+            MachineError: `sweep.toml` cannot be read, or is no sweep.
         """
         path = self.folder / SWEEP
         with machine_errors(f"read {path}"):
             content = path.read_bytes()
         try:
-            return tomllib.loads(decoded(content))
-        except ValueError as error:
+            table = tomllib.loads(decoded(content))
+            grids = table.get("grid", [])
+            if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids):
+                raise ValueError("grid must be tables")
+            if not all(isinstance(table.get(name, ""), str) for name in ("name", "description")):
+                raise ValueError("name and description must be texts")
+        except (ValueError, RecursionError) as error:
             raise MachineError(f"{path} is damaged ({error}); modbench run writes it anew") from None
+        return table
 
     def plans(self) -> list[PlannedCohort]:
         """The planned cohorts, ordered by id. Retired plans (`decode_plan`) are left out.
@@ -167,7 +178,7 @@ class Store:
         return (self.folder / "cohorts" / cohort_id).is_dir()
 
     def recorded(self, cohort_ids: Sequence[str] | None = None) -> dict[str, str]:
-        """Status of published runs: run_id -> `"done"` or `"failed"`. Damaged cohorts do not count.
+        """Status of published runs: run_id -> `"done"` or `"failed"`. Damaged and retired cohorts do not count.
 
         A run that two cohorts have counts as in `modbench.store.table`: one that was trained comes before one that
         did not fit into memory, then the cohort of the lower id.
@@ -213,16 +224,15 @@ class Store:
         self._require_marker()
         for cohort_id in self.published() if cohort_ids is None else sorted(cohort_ids):
             try:
-                content = read_intact(self.folder / "cohorts" / cohort_id, ["runs"])["runs"]
+                tables = read_cohort(self.folder, cohort_id, ["runs"])
             except DamagedFile:
                 continue
-            names = ["run_id", "spec", "status", "reason", "env_memory_mb"]
-            table = decode(content, RUNS, columns=names)
-            stored, specs, *columns = (table[name].to_pylist() for name in names)
-            yield from zip(ids_of_today(stored, specs) or stored, *columns, strict=True)
+            if tables is not None:
+                columns = ("run_id", "status", "reason", "env_memory_mb")
+                yield from zip(*(tables["runs"][name].to_pylist() for name in columns), strict=True)
 
     def set_damaged_aside(self) -> list[Damage]:
-        """Moves every cohort and plan that is not as it was written into `damaged/`, and names them.
+        """Moves every cohort and plan that is not as it was written, or holds what cannot be, into `damaged/`.
 
         Raises:
             MachineError: something cannot be read or moved.
@@ -230,13 +240,14 @@ class Store:
         moved = []
         for damage in self.intact_plans()[1]:
             moved += self._move_aside(damage, self.folder / damage.file)
-        for cohort_id in self.published():
-            folder = self.folder / "cohorts" / cohort_id
-            try:
-                read_intact(folder)
-            except DamagedFile as found:
-                # At once, not after the loop: another process that finds the same may already be retraining.
-                moved += self._move_aside(Damage(cohort_id, f"cohorts/{cohort_id}/{found.file}"), folder)
+        published = self.published()
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(partial(damage_of, self.folder), published)
+            for cohort_id, damage in zip(published, found, strict=True):
+                if damage:
+                    # At once, not after the loop: another process that finds the same may already be retraining.
+                    source = self.folder / "cohorts" / cohort_id
+                    moved += self._move_aside(Damage(cohort_id, f"cohorts/{cohort_id}/{damage.file}"), source)
         return moved
 
     def _move_aside(self, damage: Damage, source: Path) -> list[Damage]:

@@ -89,7 +89,7 @@ def _require_schema(folder: Path) -> None:
         version = json.loads((folder / MARKER).read_bytes())["schema_version"]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         version = None
-    if not isinstance(version, int) or version < 1:
+    if type(version) is not int or version < 1:
         raise RequestError(
             f'{folder / MARKER} must hold {{"schema_version": {SCHEMA_VERSION}}}; it is damaged'
         )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from modbench.core.errors import RequestError
 from modbench.core.paths import given_path
 from modbench.store.cohort import DIGESTS, FILES, DamagedFile, read_files
+from modbench.store.content import checked
 from modbench.store.durable import entries, machine_errors, make_folder, replace_file
 from modbench.store.files import Damage, Store
 from modbench.store.marker import MARKER
@@ -111,14 +112,14 @@ def _cohorts(store: Store) -> Iterator[tuple[str, dict[str, bytes]]]:
         folder = store.folder / "cohorts" / cohort_id
         try:
             files = read_files(folder)
+            checked({name: files[file] for name, file in FILES.items()}, cohort_id, _plan(store, cohort_id))
         except DamagedFile as damage:
             raise _damaged(store, f"cohorts/{cohort_id}/{damage.file}") from None
-        for name, schema in TABLES.items():
-            try:
-                decode(files[FILES[name]], schema)
-            except ValueError as error:
-                raise RequestError(f"{folder / FILES[name]} does not fit this modbench: {error}") from None
         yield cohort_id, files
+
+
+def _plan(store: Store, cohort_id: str) -> Path:
+    return store.folder / "plan" / f"{cohort_id}.json"
 
 
 def _damaged(store: Store, file: str, remedy: str = "") -> RequestError:

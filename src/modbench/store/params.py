@@ -67,8 +67,9 @@ def load_params(folder: str | Path, run_id: str, checkpoint: str = "last") -> St
         checkpoint: `"last"` or `"best"`.
 
     Raises:
-        RequestError: the folder is no store, or has no parameters of that run, or there is no such checkpoint.
-        MachineError: the file cannot be read, or is not as it was written.
+        RequestError: the folder is no store, or has no parameters of that run, or there is no such checkpoint, or a
+            name or field of the run is not known here.
+        MachineError: the file cannot be read, is not as it was written, or is of another run.
 
     Example::
 
@@ -87,6 +88,10 @@ def load_params(folder: str | Path, run_id: str, checkpoint: str = "last") -> St
             "modbench run --keep-params keeps those of what it trains"
         )
     run, arrays = _read(path)
+    if run_id not in ids_of_stored(run["spec"]):
+        raise MachineError(
+            f"{path} holds parameters of another run than it says, or of another version of the benchmark"
+        )
     prefix = f"{checkpoint}/"
     return StoredParams(
         RunSpec.parse(run["spec"]),
@@ -160,12 +165,26 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         if metadata["format"] == FORMAT and metadata["digest"] == _digest(metadata["run"], arrays):
-            return json.loads(metadata["run"]), arrays
-    except (SafetensorError, KeyError):
-        pass
+            run = json.loads(metadata["run"])
+            if _is_of(run, path):
+                return run, arrays
     except OSError as error:
         raise MachineError(f"cannot read {path}: {error.strerror or error}") from error
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        pass  # no such file, a type that NumPy lacks, or metadata of another form
     raise MachineError(f"{path} is not as it was written; remove it and train its run in another folder")
+
+
+def _is_of(run: dict[str, Any], path: Path) -> bool:
+    """Whether metadata are complete and of the run that the file's place promises."""
+    steps = run["steps"]
+    return (
+        (run["run_id"], run["cohort_id"]) == (path.stem, path.parent.name)
+        and (run["status"], run["reason"] is None) in (("done", True), ("failed", False))
+        and isinstance(run["reason"], str | None)
+        and isinstance(run["spec"], dict)
+        and all(type(steps[checkpoint]) is int for checkpoint in CHECKPOINTS)
+    )
 
 
 def is_intact(path: Path) -> bool:

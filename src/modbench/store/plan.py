@@ -53,12 +53,20 @@ class PlannedCohort:
             raise ValueError("the runs of a cohort must share their static fields")
         if len(set(runs_ids := [run_id(spec) for spec in runs])) < len(runs_ids):
             raise ValueError("the runs of a cohort must differ from each other")
-        return cls(_cohort_id(runs, runs_ids, width, attempt), width, tuple(runs), attempt)
+        return cls(cohort_id_of(runs[0], runs_ids, width, attempt), width, tuple(runs), attempt)
 
 
-def _cohort_id(runs: Sequence[RunSpec], run_ids: list[str], width: int, attempt: int) -> str:
+def cohort_id_of(spec: RunSpec, run_ids: Sequence[str], width: int, attempt: int = 0) -> str:
+    """The id of a cohort.
+
+    Args:
+        spec: of any of its runs.
+        run_ids: of all of them, in training order.
+        width: runs in a group.
+        attempt: see `PlannedCohort`.
+    """
     again = {"attempt": attempt} if attempt else {}
-    return digest({"static": static_fields(runs[0]), "runs": run_ids, "width": width, **again})
+    return digest({"static": static_fields(spec), "runs": list(run_ids), "width": width, **again})
 
 
 def encode_plan(cohort: PlannedCohort) -> bytes:

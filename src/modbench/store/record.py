@@ -15,6 +15,9 @@ from modbench.store.schema import TABLES
 
 Row = Mapping[str, Any]
 
+MOST_BYTES_A_ROW = 2**16
+"""A row's texts and numbers, unpacked: a specification with a probability for each of 1024 rules has half as many."""
+
 
 @dataclass(frozen=True)
 class CohortRecord:
@@ -135,7 +138,13 @@ def encode(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def decode(content: bytes, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+def decode(
+    content: bytes,
+    schema: pa.Schema,
+    most_rows: int | None = None,
+    most_entries: int = 1,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
     """Reads a Parquet file's content as the schema, page checksums verified.
 
     A nullable column that the file lacks (a quantity that is newer than the file) is null; one that the
@@ -144,29 +153,62 @@ def decode(content: bytes, schema: pa.Schema, columns: Sequence[str] | None = No
     Args:
         content: of the file.
         schema: that the table shall have.
+        most_rows: that the file can have; a few bytes may unpack to millions, so more are refused unread. None is any.
+        most_entries: likewise of a list in a row.
         columns: the columns to read; all of them when None.
 
     Raises:
-        ValueError: the content is no Parquet file, or does not fit the schema.
+        ValueError: the content is no Parquet file, does not fit the schema, or is larger than it can be.
     """
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     try:
         # Not pq.read_table, which sets up a dataset for every call: four times as slow for small files.
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        known = set(file.schema_arrow.names)
+        known = _types(file.schema_arrow, wanted)
+        if most_rows is not None:
+            _require_small(file.metadata, most_rows, most_entries)
         table = file.read(columns=[name for name in wanted.names if name in known], use_threads=False)
-    except OSError as error:  # Arrow's answer to a page whose checksum is wrong
-        raise ValueError(str(error)) from None
+        table.validate(full=True)
+    except (
+        OSError,
+        pa.ArrowException,
+    ) as error:  # OSError is Arrow's answer to a page whose checksum is wrong
+        raise ValueError(" ".join(str(error).split())) from None
     if table.schema.equals(wanted):
         return table
     arrays = []
     for column in wanted:
-        if column.name not in known:
-            if not column.nullable:
-                raise ValueError(f"column {column.name!r} is missing")
-            arrays.append(pa.nulls(len(table), column.type))
-        else:
-            if table.schema.field(column.name).type != column.type:
-                raise ValueError(f"column {column.name!r} must be {column.type}")
-            arrays.append(table[column.name])
+        array = table[column.name] if column.name in known else pa.nulls(len(table), column.type)
+        if array.null_count and not column.nullable:
+            raise ValueError(f"column {column.name!r} must have a value in every row")
+        arrays.append(array)
     return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def _types(found: pa.Schema, wanted: pa.Schema) -> dict[str, pa.DataType]:
+    """The columns of a file with their types, after those of the schema were compared with it."""
+    known = dict(zip(found.names, found.types, strict=True))
+    if len(known) < len(found):
+        raise ValueError("a column is there twice")
+    for column in wanted:
+        if column.name not in known and not column.nullable:
+            raise ValueError(f"column {column.name!r} is missing")
+        if known.get(column.name, column.type) != column.type:
+            raise ValueError(f"column {column.name!r} must be {column.type}")
+    return known
+
+
+def _require_small(metadata: pq.FileMetaData, most_rows: int, most_entries: int) -> None:
+    """Raises `ValueError` where a file would unpack to more than a cohort can have written."""
+    if metadata.num_rows > most_rows:
+        raise ValueError(f"there must be at most {most_rows:,} rows, got {metadata.num_rows:,}")
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    entries = 0
+    if most_entries > 1:
+        columns = [group.column(index) for group in groups for index in range(group.num_columns)]
+        entries = max((column.num_values for column in columns), default=0)
+        if entries > most_rows * most_entries:
+            raise ValueError(f"there must be at most {most_rows * most_entries:,} entries, got {entries:,}")
+    unpacked = sum(group.total_byte_size for group in groups)
+    if unpacked > MOST_BYTES_A_ROW * (1 + most_rows) + 8 * entries:
+        raise ValueError(f"it would unpack to {unpacked:,} bytes")

@@ -11,14 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modbench.core.errors import RequestError
-from modbench.core.identity import ADDED_LATER, run_id
+from modbench.core.identity import run_id
 from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import QUANTITIES
-from modbench.store.cohort import FILES, DamagedFile, read_intact
+from modbench.store.cohort import DamagedFile
+from modbench.store.content import read_cohort
 from modbench.store.files import Damage, Store
-from modbench.store.record import decode, spec_columns, spec_text
-from modbench.store.respelling import respelled
+from modbench.store.record import spec_columns, spec_text
 from modbench.store.schema import NO_ROOM, RUNS, SPEC_COLUMNS, TABLES, is_untrained, quantity_column
 from modbench.store.strangers import unknown_routers
 
@@ -53,7 +52,8 @@ class Tables:
         activations: one row per run of a modular model and checkpoint, with the columns of `MERGED`; `matrix`
             holds arrays (R x M), p(module | rule).
         missing: one row per planned run that is not in `runs`: `run_id`, `cohort_id`, `SPEC_COLUMNS`, `spec`.
-        damaged: the cohorts and plans that were skipped because a byte of them has changed.
+        damaged: the cohorts and plans that were skipped because a byte of them has changed, or because what they hold
+            cannot be.
         retired: ids of cohorts that were skipped because a version of their task, model, training or
             evaluation has been raised since: their numbers are no longer those of this modbench. Those of
             `unknown_routers` are among them.
@@ -81,8 +81,7 @@ def load(folder: str | Path, snapshots: bool = True) -> Tables:
         snapshots: whether to read the matrices along training, a fifth of all memory; without, their table is empty.
 
     Raises:
-        RequestError: there is no such folder, it is no store, its schema is newer than this modbench, or a
-            file of it does not fit the schema.
+        RequestError: there is no such folder, it is no store, or its schema is newer than this modbench.
         MachineError: a file cannot be read.
     """
     tables = _load(Store.open(folder), snapshots)
@@ -130,36 +129,21 @@ def _cohorts(
     cohort_ids = store.published()
     # Thousands of small files: reading and decoding them leaves Python's lock to the other threads.
     with ThreadPoolExecutor() as pool:
-        folders = [store.folder / "cohorts" / cohort_id for cohort_id in cohort_ids]
-        yield from zip(cohort_ids, pool.map(partial(_cohort, snapshots=snapshots), folders), strict=True)
+        read = partial(_cohort, store.folder, snapshots=snapshots)
+        yield from zip(cohort_ids, pool.map(read, cohort_ids), strict=True)
 
 
-def _cohort(folder: Path, snapshots: bool) -> Mapping[str, pa.Table] | DamagedFile | None:
+def _cohort(folder: Path, cohort_id: str, snapshots: bool) -> Mapping[str, pa.Table] | DamagedFile | None:
     try:
-        contents = read_intact(folder)
+        tables = read_cohort(folder, cohort_id)
     except DamagedFile as damage:
         return damage
-    tables = {}
-    for name, content in contents.items():
-        try:
-            tables[name] = decode(content, TABLES[name])
-        except ValueError as error:
-            raise RequestError(f"{folder / FILES[name]} does not fit this modbench: {error}") from None
-    if not snapshots:
-        curves = tables["curves"]
-        place = curves.schema.get_field_index("matrix")
-        tables["curves"] = curves.set_column(
-            place, curves.field(place), pa.nulls(len(curves), curves.field(place).type)
-        )
-    return respelled({**tables, "runs": _completed(tables["runs"])})
-
-
-def _completed(runs: pa.Table) -> pa.Table:
-    """Fills in the fields that files from before them lack."""
-    for (_, name), neutral in ADDED_LATER.items():
-        position = runs.schema.get_field_index(name)
-        runs = runs.set_column(position, runs.schema.field(position), pc.fill_null(runs[name], neutral))
-    return runs
+    if tables is None or snapshots:
+        return tables
+    curves = tables["curves"]
+    place = curves.schema.get_field_index("matrix")
+    without = pa.nulls(len(curves), curves.field(place).type)
+    return {**tables, "curves": curves.set_column(place, curves.field(place), without)}
 
 
 def _untrained(cohorts: Sequence[Mapping[str, pa.Table]]) -> dict[str, set[str]]:

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from modbench.core.text import one_line
 from modbench.sweep.describe import describe_cell, plural
 from modbench.sweep.events import CohortFailed, Event, GivenBack, Narrowed, Noted, Published, Resumed
 from modbench.sweep.picture import STOPPING, activity, picture, summary_line
 from modbench.sweep.progress import SweepProgress
+from modbench.sweep.screen import Screen
 
 LINE_EVERY = 5.0
 """Seconds between two lines of the plain display."""
@@ -77,7 +79,7 @@ class Plain:
     def __init__(
         self,
         progress: SweepProgress,
-        write: Callable[[str], None] = lambda line: print(line, flush=True),
+        write: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ):
         self._progress = progress
@@ -121,7 +123,7 @@ class LiveDisplay:
         console: a terminal.
     """
 
-    def __init__(self, progress: SweepProgress, console: Console):
+    def __init__(self, progress: SweepProgress, console: Screen):
         self._progress = progress
         self._console = console
         self._stopping = False
@@ -143,9 +145,9 @@ class LiveDisplay:
         with self._lock:
             self._progress.apply(event)
         if line := trouble_line(event, self._progress.named):
-            self._console.print(Text(line, style="yellow"))
+            self._console.print(Text(one_line(line), "yellow"))
         elif line := news_line(event):
-            self._console.print(Text(line))
+            self._console.print(Text(one_line(line)))
 
     def stopping(self) -> None:
         """See `Display`."""
@@ -203,11 +205,9 @@ class NotebookDisplay:
         self._output.update(HTML(self._html()))
 
     def _html(self) -> str:
-        console = Console(
-            record=True, file=io.StringIO(), width=110, force_terminal=True, force_jupyter=False
-        )
+        console = Screen(record=True, file=io.StringIO(), width=110, force_terminal=True, force_jupyter=False)
         for line in self._troubles[-MOST_TROUBLES:]:
-            console.print(Text(line, style="yellow"))
+            console.print(Text(one_line(line), "yellow"))
         console.print(picture(self._progress))
         style = "font-family:monospace;line-height:1.25;background:none;margin:0"
         return console.export_html(inline_styles=True, code_format=f"<pre style='{style}'>{{code}}</pre>")
@@ -256,7 +256,7 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def make_display(progress: SweepProgress, quiet: bool, console: Console) -> Display:
+def make_display(progress: SweepProgress, quiet: bool, console: Screen) -> Display:
     """The display that suits the output: none, a notebook's, live, or plain where it is no terminal."""
     if quiet:
         return Silent()
@@ -264,4 +264,4 @@ def make_display(progress: SweepProgress, quiet: bool, console: Console) -> Disp
         return NotebookDisplay(progress)
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveDisplay(progress, console)
-    return Plain(progress, write=lambda line: console.print(line, soft_wrap=True))
+    return Plain(progress, console.say)

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from modbench.core.errors import RequestError
 from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import QUANTITIES
-from modbench.store.cohort import DamagedFile, read_intact
+from modbench.store.cohort import DamagedFile
+from modbench.store.content import read_cohort
 from modbench.store.durable import machine_errors
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
-from modbench.store.record import decode, spec_columns
-from modbench.store.schema import SPEC_COLUMNS, TABLES, quantity_column
+from modbench.store.record import spec_columns
+from modbench.store.schema import SPEC_COLUMNS, quantity_column
 from modbench.sweep.events import Advanced, Event, Published
 from modbench.sweep.executors import is_last
 
@@ -108,14 +109,15 @@ class _Log:
     def publish(self, cohort_id: str) -> None:
         """Writes the curves of a cohort's runs, unless they are there."""
         try:
-            content = read_intact(self._store.folder / "cohorts" / cohort_id, ["runs", "curves"])
+            tables = read_cohort(self._store.folder, cohort_id, ["runs", "curves"])
         except DamagedFile:
             return  # the sweep says so, and trains it again
-        tables = {name: decode(content[name], TABLES[name]).to_pylist() for name in content}
+        if tables is None:
+            return
         curves: dict[str, list[Mapping[str, Any]]] = {}
-        for row in tables["curves"]:
+        for row in tables["curves"].to_pylist():
             curves.setdefault(row["run_id"], []).append(row)
-        for run in tables["runs"]:
+        for run in tables["runs"].to_pylist():
             seeds = f"task{run['task_seed']}-seed{run['seed']}"
             folder = self._folder / _cell(run) / f"{seeds}-{run['run_id']}"
             if not folder.exists():
