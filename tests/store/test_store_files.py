@@ -330,7 +330,7 @@ def test_what_a_killed_process_left_is_ignored_and_cleared_away_when_it_is_old(s
     (store.folder / "claims").mkdir()
     ours = [
         left,
-        store.folder / f"{durable.TEMPORARY}0123",
+        store.folder / f"{durable.TEMPORARY}0123456789abcdef",
         store.folder / "claims" / f"{cohort().cohort_id}.json",
     ]
     ours[1].write_bytes(b"{")

@@ -24,8 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from modbench.core.identity import canonical, digest
-from modbench.store.durable import TEMPORARY, folder_clock, make_folder
+from modbench.core.identity import canonical, digest, is_digest
+from modbench.store.durable import TEMPORARY, exists, folder_clock, make_folder, read_file
 
 FOLDER = "claims"
 HEARTBEAT_SECONDS = 15.0
@@ -206,7 +206,8 @@ class Claims:
             names = [path.name for path in self._folder.iterdir()]
         except OSError:
             return []
-        return sorted(name for name in names if name.endswith(".json") and not name.startswith(TEMPORARY))
+        ours = (name for name in names if name.endswith(".json"))
+        return sorted(name for name in ours if is_digest(name.removesuffix(".json").removesuffix(".failed")))
 
 
 def _has_ended(holder: Holder) -> bool:
@@ -236,7 +237,7 @@ def this_machine() -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     """The table of a note; None where there is none, or it is torn."""
     try:
-        table = json.loads(path.read_bytes())
+        table = json.loads(read_file(path))
     except (OSError, ValueError, RecursionError):
         return None
     return table if isinstance(table, dict) else None
@@ -266,7 +267,7 @@ def _put_first(path: Path, table: Mapping[str, Any]) -> bool:
     except FileExistsError:
         return False
     except OSError:
-        if path.exists():
+        if exists(path):
             return False
         os.replace(temporary, path)  # noqa: PTH105 - a file system without hard links; two may win then
     finally:

@@ -24,7 +24,7 @@ from modbench.core.errors import RequestError
 from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import QUANTITIES
 from modbench.store.cohort import DamagedFile, read_intact
-from modbench.store.durable import machine_errors
+from modbench.store.durable import exists, machine_errors
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.store.record import decode, spec_columns
@@ -118,7 +118,7 @@ class _Log:
         for run in tables["runs"]:
             seeds = f"task{run['task_seed']}-seed{run['seed']}"
             folder = self._folder / _cell(run) / f"{seeds}-{run['run_id']}"
-            if not folder.exists():
+            if not exists(folder):
                 points = [*_curve(curves.get(run["run_id"], [])), *_quantities(run)]
                 _write(folder, {name: run[name] for name in SPEC_COLUMNS}, points)
 
