@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from modbench.core.identity import canonical, digest, is_digest
-from modbench.store.durable import TEMPORARY, exists, folder_clock, make_folder, read_file
+from modbench.store.durable import TEMPORARY, entries, exists, folder_clock, make_folder, read_file
 
 FOLDER = "claims"
 HEARTBEAT_SECONDS = 15.0
@@ -153,6 +153,9 @@ class Claims:
 
         Args:
             cohort_ids: what is looked at; None is everything.
+
+        Raises:
+            MachineError: the folder of claims cannot be read. A claim that cannot be read counts as none.
         """
         if cohort_ids is None:
             cohort_ids = [name.removesuffix(".json") for name in self._names() if not name.endswith(_FAILED)]
@@ -192,7 +195,11 @@ class Claims:
             _put(self._folder / f"{cohort_id}{_FAILED}", {"reason": reason})
 
     def failures(self) -> dict[str, str]:
-        """Why cohorts could not be trained when it was last tried: cohort_id -> reason, ordered by id."""
+        """Why cohorts could not be trained when it was last tried: cohort_id -> reason, ordered by id.
+
+        Raises:
+            MachineError: the folder of claims cannot be read.
+        """
         reasons = {}
         for name in self._names():
             if name.endswith(_FAILED):
@@ -202,10 +209,7 @@ class Claims:
         return reasons
 
     def _names(self) -> list[str]:
-        try:
-            names = [path.name for path in self._folder.iterdir()]
-        except OSError:
-            return []
+        names = (path.name for path in entries(self._folder))
         ours = (name for name in names if name.endswith(".json"))
         return sorted(name for name in ours if is_digest(name.removesuffix(".json").removesuffix(".failed")))
 
