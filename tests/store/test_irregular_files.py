@@ -1,12 +1,11 @@
 """What is no regular file where a store has files: nobody waits for it, and it is named."""
 
-import os
 import signal
-import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
+from irregular import KINDS
 from synthetic_store import SOURCE, cohort, fill, record
 
 from modbench.core.errors import MachineError, RequestError
@@ -21,36 +20,6 @@ from modbench.store.params import load_params, path_of, save_params
 from modbench.store.table import load
 
 PLANNED, OTHER = cohort(), cohort("rnn")
-
-
-def make_socket(path: Path) -> None:
-    here = Path.cwd()
-    os.chdir(path.parent)  # the name of a socket may have a hundred letters
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(path.name)
-    os.chdir(here)
-
-
-def make_device(path: Path) -> None:
-    try:
-        os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))  # /dev/zero has no end
-    except PermissionError:
-        pytest.skip("only root may make a device")
-
-
-def make_linked_pipe(path: Path) -> None:
-    pipe = path.with_name(f"pipe of {path.name}")
-    os.mkfifo(pipe)
-    path.symlink_to(pipe)
-
-
-KINDS = {
-    "named pipe": os.mkfifo,
-    "socket": make_socket,
-    "device": make_device,
-    "folder": Path.mkdir,
-    "link": make_linked_pipe,
-}
 
 
 @pytest.fixture(params=KINDS)
