@@ -80,3 +80,39 @@ def test_an_error_of_the_disk_is_one_line(folder, trained, command, training, na
         )
         refused += os.strerror(error) in result.stderr
     assert refused > len(numbers) // step // 2
+
+
+def test_a_cache_that_others_write_into_while_it_is_counted(command, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "stays").write_bytes(b"1234")
+    (cache / "goes").write_bytes(b"1")
+    monkeypatch.setenv("MODBENCH_CACHE", str(cache))
+
+    def unless_gone(look):
+        def ask(path, *arguments, **named):
+            if isinstance(path, os.PathLike) and path == cache / "goes":
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            return look(path, *arguments, **named)
+
+        return ask
+
+    for name in ("stat", "lstat"):
+        monkeypatch.setattr(os, name, unless_gone(getattr(os, name)))
+    assert "1 file, 4 B" in command("env").stdout
+
+
+def test_a_cache_that_cannot_be_read_is_one_line(command, tmp_path, monkeypatch):
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("MODBENCH_CACHE", str(tmp_path / "cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        scandir = os.scandir
+
+        def failing(path="."):
+            if str(path).endswith("cache"):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return scandir(path)
+
+        patch.setattr(os, "scandir", failing)
+        result = command("env")
+    assert (result.exit_code, result.stderr) == (1, f"cannot read {tmp_path / 'cache'}: Input/output error\n")
