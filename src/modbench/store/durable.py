@@ -194,7 +194,7 @@ def entries(folder: Path) -> list[Path]:
         _refuse_link(folder)
         try:
             return list(folder.iterdir())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
 
