@@ -21,6 +21,7 @@ from modbench.bench.measure import measure
 from modbench.bench.record import begin
 from modbench.bench.result import Row
 from modbench.bench.shapes import group, select
+from modbench.core.errors import RequestError
 from modbench.core.identity import run_id
 from modbench.core.names import MODEL_TITLES
 from modbench.core.spec import RunSpec
@@ -28,6 +29,7 @@ from modbench.figures.axes import dodged, octave_axis, value_axis
 from modbench.figures.frame import PAGE, Heading, Margins, frame
 from modbench.figures.style import COLOURS, look
 from modbench.store.durable import replace_file
+from modbench.store.output import check_output, write_output
 from modbench.sweep.describe import describe_cell, plural
 from modbench.sweep.environment import usable_workers
 from modbench.sweep.memory import place_of, worker_share
@@ -297,6 +299,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--seconds must be greater than 0 and at most 3600")
     if given.out.suffix != ".csv" or not given.out.absolute().parent.is_dir():
         parser.error("--out must be a .csv file in a folder that exists")
+    try:
+        for path in (given.out, given.out.with_suffix(".png")):
+            check_output(path, "--out")
+    except RequestError as error:
+        parser.error(str(error))
     stopped = False
     if not given.draw:
         head = begin("python benchmarks/growth.py")
@@ -310,9 +317,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("nothing was measured", file=sys.stderr)
             return INTERRUPTED if stopped else 1
         replace_file(given.out, numbers.to_csv(index=False, float_format="%.6g").encode())
+    numbers_there = pd.read_csv(given.out, keep_default_na=False, na_values={"ms_low": "", "ms_high": ""})
     with look():
-        draw(pd.read_csv(given.out, keep_default_na=False, na_values={"ms_low": "", "ms_high": ""})).savefig(
-            given.out.with_suffix(".png"), metadata={"Software": None}
+        figure = draw(numbers_there)
+        write_output(
+            given.out.with_suffix(".png"), lambda beside: figure.savefig(beside, metadata={"Software": None})
         )
     if stopped:
         print(f"interrupted, {len(numbers)} points measured and drawn", file=sys.stderr)

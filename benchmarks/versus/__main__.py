@@ -17,6 +17,7 @@ if not __package__:
 from modbench.bench.shapes import WIDEST
 from modbench.core.errors import RequestError
 from modbench.core.names import ARCHITECTURES, KINDS, PAPER_MODELS
+from modbench.store.output import check_output, write_output
 from modbench.sweep.environment import accelerated, usable_cores
 from versus import results, shapes
 from versus.contest import Settings, contest
@@ -118,6 +119,9 @@ def checked(given: argparse.Namespace) -> Settings:
         )
     if any(width is not None and not 1 <= width <= WIDEST for width in given.width):
         raise RequestError(f"--width: must be from 1 to {WIDEST:,}, got {' '.join(map(str, given.width))}")
+    for name in ("json", "markdown"):
+        if path := getattr(given, name):
+            check_output(path, f"--{name}")
     if given.slice <= 0 or given.seconds <= 0:
         raise RequestError("--slice and --seconds: must be greater than 0")
     if not 1 <= given.least_rounds <= given.most_rounds:
@@ -192,9 +196,11 @@ def main(
         machine = results.describe(rows, settings.cores, busiest)
         # After every shape, so that a long measurement that is stopped leaves what it has.
         if given.json:
-            given.json.write_text(json.dumps({"machine": machine, "shapes": rows}, indent=1) + "\n", "utf-8")
+            record = json.dumps({"machine": machine, "shapes": rows}, indent=1) + "\n"
+            write_output(given.json, lambda beside, text=record: beside.write_text(text, "utf-8"))
         if given.markdown:
-            given.markdown.write_text(results.markdown(rows, machine) + "\n", "utf-8")
+            table = results.markdown(rows, machine) + "\n"
+            write_output(given.markdown, lambda beside, text=table: beside.write_text(text, "utf-8"))
         print("  " + " | ".join(results.cells(rows[-1])[1:]), file=sys.stderr, flush=True)
     print(results.markdown(rows, machine))
     return 0

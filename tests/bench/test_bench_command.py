@@ -127,7 +127,7 @@ def test_an_interrupted_bench_keeps_what_it_has(tmp_path):
         (["--seconds", "0"], "seconds: must be greater than 0 and at most 3600, got 0"),
         (["--seconds", "nan"], "seconds: must be greater than 0 and at most 3600, got nan"),
         (["--json", "nowhere/out.json"], "must lie in a folder that exists, got nowhere/out.json"),
-        (["--json", "."], "json: must be a file, got the folder ."),
+        (["--json", "."], "json: must be a regular file or a new one, got the folder ."),
     ],
     ids=" ".join,
 )  # fmt: skip

@@ -192,7 +192,9 @@ def test_a_store_without_plans_has_nothing_to_tell(command, folder, training):
 
 
 def test_a_report_does_not_replace_a_folder(command, small):
-    assert "output must be a file" in one_red_line(command("report", "results/small", "--output", "."))
+    assert "output: must be a regular file or a new one, got the folder ." in one_red_line(
+        command("report", "results/small", "--output", ".")
+    )
 
 
 def test_control_characters_and_markup_are_shown_harmlessly(command):

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import synthetic_results
-from modbench.core.errors import MachineError, RequestError
+from modbench.core.errors import RequestError
 from modbench.figures import FIGURES, model_styles, save_figures
 from modbench.figures.style import COLOURS, contrast, look, on_colour
 
@@ -166,8 +166,9 @@ def test_unknown_names_write_nothing(tables, tmp_path, arguments):
 
 def test_a_folder_that_is_a_file(tables, tmp_path):
     (tmp_path / "figures").write_text("")
-    with pytest.raises(MachineError, match="cannot write figures"):
+    with pytest.raises(RequestError, match="output: must be a folder or a new one, got the file"):
         save_figures(tables, tmp_path / "figures", only=["ranking"])
+    assert (tmp_path / "figures").read_text() == ""
 
 
 def test_models_keep_their_looks_whatever_else_is_in_the_store():

@@ -423,7 +423,7 @@ def test_a_page_of_many_runs_is_made_by_several_processes_to_the_same_bytes(tabl
 
 
 def test_a_folder_is_refused(tables, tmp_path):
-    with pytest.raises(RequestError, match="must be a file"):
+    with pytest.raises(RequestError, match="output: must be a regular file or a new one, got the folder"):
         write_report(tables, tmp_path)
 
 

@@ -1,11 +1,15 @@
+import errno
 import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from stopping import Machine, Stopped
 from synthetic_store import SOURCE, cohort, fill, record
 
 from modbench.core import identity
@@ -14,6 +18,7 @@ from modbench.core.identity import run_id
 from modbench.store.compare import compare
 from modbench.store.files import Store
 from modbench.store.merge import merge_stores
+from modbench.store.params import save_params
 from modbench.store.table import load
 
 MLP, RNN, MHA = cohort(), cohort("rnn"), cohort("mha", rules=3)
@@ -216,3 +221,52 @@ def test_a_store_of_a_day_with_fewer_columns_is_read_merged_and_compared(tmp_pat
         "rule_agreement",
         "rule_rank",
     ]
+
+
+def merge_params(folder: Path) -> None:
+    """Parameters of a run, which a merge copies after the cohorts."""
+    for run in MLP.runs[:2]:
+        about = {"run_id": run_id(run), "cohort_id": MLP.cohort_id, "status": "done", "reason": None}
+        about |= {"steps": {"last": 20, "best": 10}, "spec": run.model_dump(mode="json")}
+        save_params(folder, about, {"last": {"weight": np.ones(3)}, "best": {"weight": np.zeros(3)}})
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """What a merge makes: everything but what work in progress left behind."""
+    return {name: file for name, file in content(folder).items() if not re.search(r"^tmp/|\.modbench-", name)}
+
+
+def full() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize(("error", "target"), [(Stopped, "grown"), (KeyboardInterrupt, "new"), (full, "new")])
+def test_a_merge_that_is_stopped_at_any_operation_is_continued_to_the_same_store(tmp_path, error, target):
+    make(tmp_path / "a", MLP, waiting=[MHA])
+    make(tmp_path / "b", RNN, source={"name": "b", "grid": [{"seed": [7]}]})
+    merge_params(tmp_path / "a")
+    if target == "grown":
+        begun = make(tmp_path / "begun", WIDER, source={"name": "c", "grid": [{"seed": [9]}]})
+        (begun.folder / "plan" / f"{WIDER.cohort_id}.json").write_bytes(b"damaged")
+
+    def merged(name: str, machine: Machine) -> Path:
+        if target == "grown" and not (tmp_path / name).exists():
+            shutil.copytree(begun.folder, tmp_path / name)
+        with machine.running():
+            merge_stores([tmp_path / "a", tmp_path / "b"], tmp_path / name)
+        return tmp_path / name
+
+    machine = Machine()
+    expected = {
+        re.sub(r"\.2\d+T.*Z", "", name): file for name, file in results(merged("whole", machine)).items()
+    }
+    assert machine.done > 30
+    for number in range(1, machine.done + 1):
+        with pytest.raises((Stopped, KeyboardInterrupt, MachineError)):
+            merged(f"stopped {number}", Machine(number, error))
+        folder = merged(f"stopped {number}", Machine())
+        again = {re.sub(r"\.2\d+T.*Z", "", name): file for name, file in results(folder).items()}
+        assert again == expected, number
+        if number % 7 == 0:
+            assert compare(load(folder), load(tmp_path / "whole")).equal
+        shutil.rmtree(folder)

@@ -37,13 +37,15 @@ def store(tmp_path):
 @pytest.mark.parametrize("field", ["pid", "seconds", "group", "step", "steps"])
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: str(number)[:9])
 def test_a_claim_with_a_number_that_makes_no_sense_is_as_good_as_torn(tmp_path, field, number):
-    (tmp_path / "claims").mkdir()
-    (tmp_path / "claims" / "a.json").write_text(json.dumps(CLAIM))
-    assert set(Claims(tmp_path).living()) == {"a"}
-    (tmp_path / "claims" / "a.json").write_text(json.dumps({**CLAIM, field: number}))
+    cohort_id = "a" * 16
+    path = tmp_path / "claims" / f"{cohort_id}.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(CLAIM))
+    assert set(Claims(tmp_path).living()) == {cohort_id}
+    path.write_text(json.dumps({**CLAIM, field: number}))
     assert Claims(tmp_path).living() == {}
-    with Claims(tmp_path).take("a"):
-        assert set(Claims(tmp_path).living()) == {"a"}
+    with Claims(tmp_path).take(cohort_id):
+        assert set(Claims(tmp_path).living()) == {cohort_id}
 
 
 @pytest.mark.parametrize("version", [True, 1.0, "1", None, math.nan, [1]])
@@ -119,7 +121,7 @@ def test_parameters_of_another_run_are_not_taken_for_those_of_a_run(store):
 ])  # fmt: skip
 def test_parameters_with_metadata_of_another_form_are_damaged(store, about):
     path = kept(store, **about)
-    assert not params.is_intact(path)
+    assert params.intact(path) is None
     with pytest.raises(MachineError, match="is not as it was written"):
         params.load_params(store.folder, run_id(PLANNED.runs[0]))
 
@@ -127,6 +129,6 @@ def test_parameters_with_metadata_of_another_form_are_damaged(store, about):
 def test_parameters_of_a_router_that_is_not_known_here_are_intact_and_say_so(store):
     spec = PLANNED.runs[0].model_dump(mode="json")
     spec["model"]["gates"] = "sparse"
-    assert params.is_intact(kept(store, spec=spec))
+    assert params.intact(kept(store, spec=spec))
     with pytest.raises(RequestError, match="unknown gates 'sparse'"):
         params.load_params(store.folder, run_id(PLANNED.runs[0]))

@@ -1,13 +1,18 @@
+import os
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 from synthetic_store import SOURCE, cohort, fill, record
 
 from modbench.core.errors import MachineError
 from modbench.core.identity import run_id
+from modbench.store.claims import Claims
 from modbench.store.cohort import DIGESTS, FILES
 from modbench.store.files import Store
+from modbench.store.merge import merge_stores
+from modbench.store.params import kept
 from modbench.store.table import load
 
 COHORT_FILES = [*FILES.values(), DIGESTS]
@@ -83,9 +88,43 @@ def test_damaged_runs_do_not_count_as_recorded_even_before_they_are_set_aside(st
     assert not {run_id(run) for run in PLANNED.runs} & set(store.recorded())
 
 
-def test_an_empty_folder_among_the_cohorts_is_damage(store):
-    (store.folder / "cohorts" / "hollow").mkdir()
-    assert [damage.file for damage in store.set_damaged_aside()] == [f"cohorts/hollow/{DIGESTS}"]
+NAME = "0123456789abcdef"
+"""A name that a cohort may have, and that none here has."""
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch, os.mkfifo])
+def test_what_has_a_cohorts_name_and_is_none_is_damage(store, make):
+    make(store.folder / "cohorts" / NAME)
+    assert [damage.file for damage in load(store.folder).damaged] == [f"cohorts/{NAME}/{DIGESTS}"]
+    assert [damage.file for damage in store.set_damaged_aside()] == [f"cohorts/{NAME}/{DIGESTS}"]
+    assert NAME not in store.published()
+
+
+@pytest.mark.parametrize(
+    "name", [".ipynb_checkpoints", "@eaDir", "lost+found", "hollow", NAME[:-1], NAME.upper()]
+)
+def test_what_has_no_name_of_a_cohort_is_nobodys_damage(store, name):
+    """Jupyter, a NAS and file systems leave such folders; what is in them is theirs."""
+    foreign = [
+        store.folder / folder / name
+        for folder in ("cohorts", "plan", "checkpoints", "params", "claims", "tmp")
+    ]
+    foreign += [store.folder / "params" / PLANNED.cohort_id / f"{name}.safetensors"]
+    foreign += [store.folder / "plan" / f"{name}.json", store.folder / "claims" / f"{name}.json"]
+    for path in foreign:
+        path.mkdir(parents=True)
+        (path / f".modbench-{NAME}").write_text("not a store's")
+        (path / "digests.json").write_text("not a store's")
+    for path in store.folder.rglob("*"):
+        os.utime(path, (1, 1))
+    before = {path: path.is_dir() or path.read_bytes() for path in store.folder.rglob("*")}
+    assert load(store.folder).damaged == []
+    again = Store.create(store.folder, SOURCE)
+    assert again.set_damaged_aside() == []
+    assert (len(again.plans()), len(again.published())) == (2, 2)
+    assert Claims(store.folder).living() == Claims(store.folder).failures() == kept(store.folder) == {}
+    assert merge_stores([store.folder], store.folder.with_name("merged")).copied == 2
+    assert {path: path.is_dir() or path.read_bytes() for path in store.folder.rglob("*")} == before
 
 
 def test_two_processes_that_find_the_same_damage_do_not_stumble(store, monkeypatch):
@@ -126,9 +165,9 @@ def test_any_changed_byte_of_a_plan_is_noticed_and_the_plan_set_aside(store):
 @pytest.mark.parametrize(
     "content", [b"[1, 2]", b'{"cohort_id": "notes"}', b"shopping list", b"\xff", b"null"]
 )
-def test_a_foreign_file_among_the_plans_is_set_aside_not_lost(store, content):
-    (store.folder / "plan" / "notes.json").write_bytes(content)
-    assert [damage.file for damage in load(store.folder).damaged] == ["plan/notes.json"]
+def test_what_has_a_plans_name_and_is_none_is_set_aside_not_lost(store, content):
+    (store.folder / "plan" / f"{NAME}.json").write_bytes(content)
+    assert [damage.file for damage in load(store.folder).damaged] == [f"plan/{NAME}.json"]
     (damage,) = store.set_damaged_aside()
     assert (store.folder / damage.moved_to).read_bytes() == content
     assert len(store.plans()) == 2

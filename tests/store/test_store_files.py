@@ -1,16 +1,20 @@
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
+from stopping import Machine, Stopped
 from synthetic_store import SOURCE, cohort, fill, record, spec
 
 from modbench.core import identity
 from modbench.core.errors import MachineError, RequestError
 from modbench.core.identity import run_id
 from modbench.store import durable
+from modbench.store.checkpoints import Checkpoints
 from modbench.store.files import PlannedCohort, Store
+from modbench.store.params import put_params
 from modbench.store.plan import decode_plan, encode_plan, sealed
 
 
@@ -330,7 +334,7 @@ def test_what_a_killed_process_left_is_ignored_and_cleared_away_when_it_is_old(s
     (store.folder / "claims").mkdir()
     ours = [
         left,
-        store.folder / f"{durable.TEMPORARY}0123",
+        store.folder / f"{durable.TEMPORARY}0123456789abcdef",
         store.folder / "claims" / f"{cohort().cohort_id}.json",
     ]
     ours[1].write_bytes(b"{")
@@ -382,3 +386,45 @@ def test_files_and_folders_are_synced_before_the_rename(store, monkeypatch):
     monkeypatch.setattr(Path, "rename", lambda a, b: (events.append("rename"), rename(a, b))[1])
     store.publish(cohort().cohort_id, record(cohort()))
     assert events == ["sync"] * 6 + ["rename", "sync"]
+
+
+def test_a_store_that_is_stopped_at_any_operation_is_continued_to_the_same_store(tmp_path):
+    """Also where nothing can be tidied up any more, as when the power fails."""
+    planned, other = cohort(), cohort("rnn")
+    rows, finished = record(planned), record(other)
+
+    def write_arrays(folder: Path) -> None:
+        folder.mkdir()
+        durable.write_file(folder / "array", b"numbers")
+
+    def go_on(folder: Path, machine: Machine) -> None:
+        with machine.running():
+            store = Store.create(folder, SOURCE)
+            store.set_damaged_aside()
+            for each in (planned, other):
+                store.add_plan(each)
+            checkpoints = Checkpoints(folder, other.cohort_id)
+            if not checkpoints.states():
+                checkpoints.add_state(2, 10, {"width": 2}, write_arrays)
+            checkpoints.add_group(0, finished)
+            store.publish(planned.cohort_id, rows)
+            put_params(folder, planned.cohort_id, run_id(planned.runs[0]), b"parameters")
+
+    def results(folder: Path) -> dict[str, bytes | None]:
+        found = {
+            re.sub("(state-2-10-)[0-9a-f]{8}", r"\1", name): file for name, file in snapshot(folder).items()
+        }
+        return {name: file for name, file in found.items() if not re.search(r"^tmp/|\.modbench-", name)}
+
+    machine = Machine()
+    go_on(tmp_path / "whole", machine)
+    expected = results(tmp_path / "whole")
+    assert machine.done > 40
+    assert "checkpoints/" + other.cohort_id + "/state-2-10-/checkpoint.json" in expected
+    for number in range(1, machine.done + 1):
+        folder = tmp_path / f"stopped {number}"
+        with pytest.raises(Stopped):
+            go_on(folder, Machine(number))
+        go_on(folder, Machine())
+        assert results(folder) == expected
+        assert Store.open(folder).set_damaged_aside() == []

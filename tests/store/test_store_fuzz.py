@@ -77,11 +77,11 @@ def test_any_bytes_as_digests(tmp_path_factory, content):
 def test_any_bytes_as_a_claim(tmp_path_factory, content):
     store = tmp_path_factory.mktemp("store")
     (store / "claims").mkdir()
-    for name in ("a.json", "a.failed.json"):
+    for name in (f"{PLANNED.cohort_id}.json", f"{PLANNED.cohort_id}.failed.json"):
         (store / "claims" / name).write_bytes(content)
     claims = Claims(store)
-    assert set(claims.living()) <= {"a"}
-    assert set(claims.failures()) == {"a"}
+    assert set(claims.living()) <= {PLANNED.cohort_id}
+    assert set(claims.failures()) == {PLANNED.cohort_id}
 
 
 LOADERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

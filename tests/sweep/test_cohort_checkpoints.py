@@ -1,7 +1,9 @@
 """A cohort that is interrupted goes on from its checkpoint to the very same numbers."""
 
+import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from modbench.store.table import load
 from modbench.sweep import keeping, worker
 from modbench.sweep import states as states_
 from modbench.sweep.display import news_line, trouble_line
-from modbench.sweep.events import Event, Noted, Published, Resumed
+from modbench.sweep.events import CohortFailed, Event, Noted, Published, Resumed
 from modbench.sweep.keeping import Keeping
 from modbench.sweep.worker import Trainer, train_group
 from tiny_runs import tiny
@@ -173,6 +175,39 @@ def test_damaged_results_of_a_finished_group_are_trained_again(tmp_path, whole):
     assert_equal(folder, whole)
 
 
+@pytest.mark.parametrize("place", ["group-0", "state-3-10", "checkpoint.json", "arrays", "cohorts"])
+def test_what_a_disk_cannot_read_now_is_not_dropped_and_is_used_later(tmp_path, whole, place, monkeypatch):
+    planned, folder = cohort(), tmp_path / "store"
+    train(folder, planned, stop_at=(3, "train", 10))
+    (folder / "cohorts").mkdir()
+    kept = sorted((folder / "checkpoints").rglob("*"))
+    asked = {name: getattr(os, name) for name in ("open", "lstat")}
+
+    def failing(name):
+        def ask(path, *arguments, **named):
+            if re.search(rf"/{place}\b", os.fspath(path)) and name == (
+                "lstat" if place == "cohorts" else "open"
+            ):
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+            return asked[name](path, *arguments, **named)
+
+        return ask
+
+    store = Store.open(folder)
+    for name in asked:
+        monkeypatch.setattr(os, name, failing(name))
+    events: list[Event] = []
+    Trainer(0, store, events.append, lambda: False, OFTEN).train(planned)
+    monkeypatch.undo()
+    assert isinstance(events[-1], CohortFailed)
+    assert events[-1].fatal
+    assert "Stale file handle" in events[-1].reason
+    assert not notes(events)
+    assert sorted((folder / "checkpoints").rglob("*")) == kept
+    assert resumed(train(folder, planned)) == [(1, 0), (1, 10)]
+    assert_equal(folder, whole)
+
+
 def test_a_checkpoint_that_could_go_on_to_other_numbers_is_not_used(tmp_path, whole, monkeypatch):
     planned, folder = cohort(), tmp_path / "store"
     installed = states_.installed
@@ -235,14 +270,18 @@ def test_who_lost_the_claim_or_came_too_late_writes_no_checkpoint(tmp_path):
     assert not (folder / "checkpoints").exists()
 
 
-def test_a_checkpoint_that_cannot_be_written_is_said_once_and_training_goes_on(tmp_path, whole):
-    planned, folder = cohort(), tmp_path / "store"
-    Store.create(folder, {"name": "x", "grid": []})
-    (folder / "checkpoints").write_text("in the way")
+def test_a_checkpoint_that_cannot_be_written_is_said_once_and_training_goes_on(tmp_path, whole, monkeypatch):
+    planned, folder, mkdir = cohort(), tmp_path / "store", os.mkdir
+
+    def full(path, *arguments, **named):
+        if Path(path) == folder / "checkpoints":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        mkdir(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "mkdir", full)
     events = train(folder, planned)
     (note,) = notes(events)
-    assert note.startswith("no checkpoint could be written (")
-    assert note.endswith("); training goes on without")
+    assert note == "no checkpoint could be written (No space left on device); training goes on without"
     assert list((folder / "tmp").iterdir()) == []
     assert_equal(folder, whole)
 

@@ -1,5 +1,6 @@
 """What TensorBoard would read: the events are read back and compared with the store."""
 
+import shutil
 import struct
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from small_sweeps import sweep
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
-from modbench.core.errors import RequestError
+from modbench.core.errors import MachineError, RequestError
 from modbench.store.table import load
 from modbench.sweep import tensorboard
 from modbench.sweep.events import Advanced, CohortFailed, Started
@@ -110,6 +111,29 @@ def test_what_is_published_already_is_written_once(trained, tmp_path):
     assert {path.name for path in (tmp_path / "anew").rglob("task*-seed*")} == runs
     with event_log(None, prepared.store) as log:
         log(Started(0, "x"))
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_nothing_is_written_through_a_link(trained, tmp_path, depth):
+    prepared, logs = trained
+    (cell,) = logs.glob("MLP-regression-R2-E*/modular")
+    folder = cell if depth == 2 else cell.parent
+    folder.rename(tmp_path / "outside")
+    folder.symlink_to(tmp_path / "outside")
+    for run in (tmp_path / "outside").rglob("task*"):
+        shutil.rmtree(run)
+    before = sorted((tmp_path / "outside").rglob("*"))
+    expected = pytest.raises(MachineError, match=r"cannot write logs for TensorBoard: \S+ is a link")
+    with expected, event_log(logs, prepared.store):
+        pass
+    assert sorted((tmp_path / "outside").rglob("*")) == before
+
+
+@pytest.mark.parametrize("text", ["..", "../../x", "/etc/x", ".hidden", "a/b"])
+def test_no_text_of_a_store_leads_out_of_the_logs(text):
+    run = {"architecture": text, "kind": text, "model": text, "num_rules": 2, "num_modules": 2}
+    names = tensorboard._cell({**run, "encoder_width": 32, "search_version": None})
+    assert not any("/" in name or name.startswith(".") for name in names)
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):

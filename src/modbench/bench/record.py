@@ -10,22 +10,23 @@ from typing import Any
 
 from modbench.bench.result import Row, Spread
 from modbench.core.errors import MachineError, RequestError
-from modbench.store.durable import exhausted, replace_file
+from modbench.store.durable import exhausted, leads_to_folder, replace_file
+from modbench.store.output import check_output
 from modbench.sweep.environment import installed, usable_cores
 
 PACKAGES = ("modbench", "jax", "jaxlib", "equinox", "optax", "numpy")
 
 
-def check_output(path: Path) -> None:
+def check_json(path: Path) -> None:
     """Refuses, before anything is measured, a file that could not be written.
 
     Raises:
         RequestError: says why.
+        MachineError: the disk is broken.
     """
     folder = path.absolute().parent
-    if path.is_dir():
-        raise RequestError(f"json: must be a file, got the folder {path}")
-    if not folder.is_dir():
+    check_output(path, "json")
+    if not leads_to_folder(folder):
         raise RequestError(f"json: must lie in a folder that exists, got {path}")
     if not os.access(folder, os.W_OK):
         raise RequestError(f"json: must lie in a folder that is writable, got {path}")
@@ -96,7 +97,10 @@ def write(path: Path, content: dict[str, Any]) -> None:
     """
     text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
     try:
+        check_output(path, "json")
         replace_file(path, text.encode())
+    except MachineError:
+        raise
     except OSError as error:
         kind = MachineError if exhausted(error) else RequestError
         raise kind(f"cannot write {path}: {error.strerror or error}") from error

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from modbench.bench.crew import Crew, ShapeError, Stopped
 from modbench.bench.measure import measure
-from modbench.bench.record import begin, check_output, device, document, peaks, write
+from modbench.bench.record import begin, check_json, device, document, peaks, write
 from modbench.bench.result import Row, Spread
 from modbench.bench.shapes import group
 from modbench.cli.console import complain, output
@@ -82,7 +82,7 @@ def bench_and_show(
         raise RequestError(f"seconds: must be greater than 0 and at most {MOST_SECONDS:.0f}, got {seconds:g}")
     workers = _workers(workers)
     if json is not None:
-        check_output(json)
+        check_json(json)
     place = place_of(worker_share(workers))
     groups = [group(spec, width, place) for spec in specs]
     head = begin(shlex.join(["modbench", *sys.argv[1:]]))

@@ -2,12 +2,17 @@
 
 import os
 import platform
+import stat
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from rich.table import Table
 
 from modbench import __version__
 from modbench.cli.console import output
+from modbench.store.durable import machine_errors
 from modbench.sweep.describe import describe_bytes, plural
 from modbench.sweep.environment import cache_folder, installed, usable_cores, worker_variables
 
@@ -27,10 +32,20 @@ def show_machine() -> None:
     table.add_row("cores", f"{usable_cores()} usable of {os.cpu_count()}")
     table.add_row("devices", _devices())
     cache = cache_folder()
-    files = [file for file in cache.rglob("*") if file.is_file()]
-    size = describe_bytes(sum(file.stat().st_size for file in files))
-    table.add_row("cache", f"{cache} ({plural(len(files), 'file')}, {size}; safe to delete)")
+    with machine_errors(f"read {cache}"):
+        sizes = list(_sizes(cache))
+    size = describe_bytes(sum(sizes))
+    table.add_row("cache", f"{cache} ({plural(len(sizes), 'file')}, {size}; safe to delete)")
     output().print(table)
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    """Bytes of every file in a folder; of one that somebody removes meanwhile, none."""
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            about = path.lstat()
+            if stat.S_ISREG(about.st_mode):
+                yield about.st_size
 
 
 def _devices() -> str:

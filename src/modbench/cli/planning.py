@@ -15,6 +15,7 @@ from modbench.core.errors import RequestError
 from modbench.core.grid import Sweep, load_sweep
 from modbench.core.task_spec import MhaTask
 from modbench.core.text import one_line
+from modbench.store.durable import entries, exists, leads_to_folder
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import (
@@ -75,12 +76,12 @@ def plan_against(sweep: Sweep, folder: Path, place: Place = ANYWHERE) -> Plan:
     Raises:
         RequestError: the folder exists and is something else.
     """
-    if not folder.exists():
-        above = next(path for path in folder.absolute().parents if path.exists())
-        if not above.is_dir():
+    if not exists(folder):
+        above = next(path for path in folder.absolute().parents if exists(path))
+        if not leads_to_folder(above):
             raise RequestError(f"output folder must lie in a folder, got {folder}, where {above} is a file")
         return make_plan(sweep.runs, place=place)
-    if folder.is_dir() and not any(folder.iterdir()):
+    if leads_to_folder(folder) and not entries(folder.resolve()):
         return make_plan(sweep.runs, place=place)
     store = Store.open(folder)
     recorded = settled(store, place.memory)
@@ -114,7 +115,7 @@ def _summary(
     table.add_row("runs", plural(len(sweep.runs), "run"))
     stored = len(sweep.runs) - plan.missing
     table.add_row(
-        "stored", f"{stored:,} in {folder}" if folder.exists() else f"0 ({folder} does not exist yet)"
+        "stored", f"{stored:,} in {folder}" if exists(folder) else f"0 ({folder} does not exist yet)"
     )
     table.add_row("to train", f"{plural(plan.missing, 'run')} in {plural(len(plan.pending), 'cohort')}")
     table.add_row(

@@ -3,6 +3,7 @@
 import hashlib
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,11 @@ from modbench.cli.results import row_setting, summarise
 from modbench.cli.status import store_notes
 from modbench.core.errors import MachineError, RequestError
 from modbench.core.names import MODEL_TITLES
+from modbench.store.cohort import DIGESTS
+from modbench.store.durable import machine_errors, read_file
 from modbench.store.files import Store
+from modbench.store.marker import require_own_folder
+from modbench.store.output import check_output
 from modbench.store.table import Tables, load
 from modbench.sweep.describe import plural
 from modbench.sweep.environment import usable_cores
@@ -53,6 +58,7 @@ def draw_figures(
 
     place = str(folder)
     target = folder / "figures" / (style or "")
+    require_own_folder(target)
     usual = ("pdf",) if style else DEFAULT_FORMATS
     saved = save_figures(
         tables, target, only or None, formats or usual, checkpoint, place, style, processes=usable_cores()
@@ -85,8 +91,7 @@ def make_report(folder: Path, path: Path | None, checkpoint: str = "last") -> No
     """
     tables = load_planned(folder)
     path = path or folder / ("report.html" if checkpoint == "last" else f"report-{checkpoint}.html")
-    if path.is_dir():
-        raise RequestError(f"output must be a file, got the folder {path}")
+    check_output(path)
     from modbench.report import write_report
 
     write_report(tables, path, _provenance(folder), checkpoint, processes=usable_cores())
@@ -161,7 +166,9 @@ def _provenance(folder: Path) -> dict[str, str]:
 def _digest(folder: Path) -> str:
     """A SHA-256 over the digests of all published cohorts: equal for equal results, wherever they lie."""
     found = hashlib.sha256()
-    for path in sorted((folder / "cohorts").glob("*/digests.json")):
-        found.update(path.parent.name.encode())
-        found.update(path.read_bytes())
+    for cohort_id in Store.open(folder).published():
+        found.update(cohort_id.encode())
+        path = folder / "cohorts" / cohort_id / DIGESTS
+        with machine_errors(f"read {path}"), suppress(FileNotFoundError):
+            found.update(read_file(path))
     return found.hexdigest()

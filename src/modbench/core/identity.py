@@ -7,6 +7,7 @@ that changes numbers raises a version and retires what it must.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ DYNAMIC = (("task", "task_seed"), ("train", "learning_rate"), (None, "seed"))
 
 ADDED_LATER = {("train", "precision"): "float32"}
 """Fields that stored plans and runs may lack, with the value that these mean; neutral, they are in no static key."""
+_DIGEST = re.compile("[0-9a-f]{16}")
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -122,6 +124,11 @@ def canonical(table: Any) -> str:
 def digest(table: Any) -> str:
     """First 16 hexadecimal digits of the SHA-256 of a value's canonical text."""
     return _digest_of(canonical(table))
+
+
+def is_digest(name: str) -> bool:
+    """Whether a name looks like one that `digest` gives: the id of a run or a cohort."""
+    return _DIGEST.fullmatch(name) is not None
 
 
 class _Same:

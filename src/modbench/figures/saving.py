@@ -1,7 +1,6 @@
 """Figures -> files, each with the numbers it shows as CSV."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from modbench.figures.drawers import MANY_RUNS, drawers
 from modbench.figures.latex import latex_tables
 from modbench.figures.registry import FIGURES
 from modbench.figures.style import PAPERS, Paper, look, on_paper
+from modbench.store.output import check_output_folder, write_output
 from modbench.store.table import Tables
 
 FORMATS = ("png", "pdf", "svg")
@@ -70,7 +70,7 @@ def save_figures(
 
     Raises:
         RequestError: an unknown figure, format, style or checkpoint, or one of `only` that the store cannot show;
-            nothing is written then.
+            nothing is written then. Or a file's place is taken by something else, such as a link, which stays.
         MachineError: the folder cannot be written to, or a process that draws was killed.
     """
     names = list(FIGURES) if only is None else list(dict.fromkeys(only))
@@ -94,11 +94,14 @@ def save_figures(
                 remedy = f". Least that would do: {command}" if command else ""
                 raise RequestError(f"figure {name!r} needs {numbers.text}{remedy}")
     workers = min(processes, MOST_PROCESSES) if processes > 1 and len(planned) >= MANY_RUNS else 0
+    check_output_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         saved = _save_all(found, _Place(folder, formats, style), workers)
         if style and only is None:
             saved.paths.extend(_save_tables(tables, folder, checkpoint))
+    except MachineError:
+        raise
     except OSError as error:
         raise MachineError(f"cannot write figures to {str(folder)!r}: {error.strerror or error}") from None
     return saved
@@ -147,7 +150,7 @@ def _save_all(found: Iterable[tuple[str, FigureData | Need]], place: _Place, wor
 
 def _save_numbers(name: str, data: FigureData, folder: Path) -> list[Path]:
     path = folder / f"{name}{_ending(data.checkpoint)}.csv"
-    return [_replace(path, lambda beside: data.frame.to_csv(beside, index=False))]
+    return [write_output(path, lambda beside: data.frame.to_csv(beside, index=False))]
 
 
 def _save_pictures(name: str, stem: str, data: FigureData, place: _Place) -> list[Path]:
@@ -157,15 +160,15 @@ def _save_pictures(name: str, stem: str, data: FigureData, place: _Place) -> lis
         for stem_drawn, figure in _drawn(FIGURES[name], stem, data, paper):
             for suffix in dict.fromkeys(place.formats):
                 path = place.folder / f"{stem_drawn}{_ending(data.checkpoint)}.{suffix}"
-                paths.append(_replace(path, partial(_write, figure)))
+                paths.append(write_output(path, partial(_write, figure)))
     return paths
 
 
 def _save_tables(tables: Tables, folder: Path, checkpoint: str) -> Iterator[Path]:
     for setting, (text, frame) in latex_tables(tables, checkpoint).items():
         stem = f"table-{slug(setting)}{_ending(checkpoint)}"
-        yield _replace(folder / f"{stem}.tex", lambda path, text=text: path.write_text(text, "utf-8"))
-        yield _replace(folder / f"{stem}.csv", lambda path, frame=frame: frame.to_csv(path, index=False))
+        yield write_output(folder / f"{stem}.tex", lambda path, text=text: path.write_text(text, "utf-8"))
+        yield write_output(folder / f"{stem}.csv", lambda path, frame=frame: frame.to_csv(path, index=False))
 
 
 def _parts(card: FigureCard, data: FigureData) -> list[tuple[str, FigureData]]:
@@ -203,14 +206,3 @@ _DATES = {".png": "Software", ".pdf": "CreationDate", ".svg": "Date"}
 def _write(figure: Figure, path: Path) -> None:
     with look():
         figure.savefig(path, metadata={_DATES[path.suffix]: None})
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> Path:
-    """Writes beside the final name, then renames: a reader never sees half a file."""
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        write(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path

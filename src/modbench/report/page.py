@@ -1,8 +1,6 @@
 """The page: everything put together, rendered, and written at once."""
 
-import os
 import shlex
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from modbench.analysis import model_title, settings_in_order, with_settings
 from modbench.analysis.best import RULE
 from modbench.analysis.intervals import LEVEL
 from modbench.analysis.summary import planned_runs
-from modbench.core.errors import MachineError, RequestError
+from modbench.core.errors import MachineError
 from modbench.core.names import CHECKPOINTS
 from modbench.core.paths import given_path
 from modbench.core.quantities import METRICS, QUANTITIES
@@ -48,6 +46,7 @@ from modbench.report.over_time import over_time, recorded
 from modbench.report.scores import learning_speed, scores
 from modbench.report.svg import inline_svg, marker_svg
 from modbench.report.verdicts import short_training, shown_claims
+from modbench.store.output import check_output, write_output
 from modbench.store.table import Tables
 
 DARK = {
@@ -119,26 +118,19 @@ def write_report(
         The path.
 
     Raises:
-        RequestError: the path is a folder, or the checkpoint is unknown.
+        RequestError: the path is a folder or anything else that is no regular file, or the checkpoint is unknown.
         MachineError: the page cannot be written, or a process that draws was killed.
     """
     path = given_path(path)
-    if path.is_dir():
-        raise RequestError(f"the report must be a file, got the folder {str(path)!r}")
+    check_output(path)
     html = render(tables, provenance or {}, checkpoint, processes)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(html)
-            Path(beside).chmod(0o644)
-            Path(beside).replace(path)
-        finally:
-            Path(beside).unlink(missing_ok=True)
+        return write_output(path, lambda beside: beside.write_text(html, encoding="utf-8"))
+    except MachineError:
+        raise
     except OSError as error:
         raise MachineError(f"cannot write the report to {str(path)!r}: {error.strerror or error}") from None
-    return path
 
 
 def render(

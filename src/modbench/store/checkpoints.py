@@ -14,6 +14,7 @@ only when every byte of it is as it was written.
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +22,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modbench.core.errors import MachineError
 from modbench.store.cohort import FILES, DamagedFile, contents, read_intact
 from modbench.store.content import checked
-from modbench.store.durable import entries, make_folder, rename_first, sync_folder, write_file
+from modbench.store.durable import (
+    entries,
+    exists,
+    kind_of,
+    machine_errors,
+    make_folder,
+    open_file,
+    read_file,
+    rename_first,
+    sync_folder,
+    write_file,
+)
 from modbench.store.marker import MARKER
 from modbench.store.plan import sealed
 from modbench.store.record import CohortRecord
@@ -32,6 +43,7 @@ from modbench.store.record import CohortRecord
 FOLDER = "checkpoints"
 KEPT = 2
 """States that are kept, so that one is left when the newest is damaged."""
+_STATE = re.compile(r"state-([0-9]{1,18})-([0-9]{1,18})-[0-9a-f]{8}")
 ARRAYS, MANIFEST = "arrays", "checkpoint.json"
 
 
@@ -83,7 +95,7 @@ class Checkpoints:
             MachineError: a file cannot be read.
         """
         folder = self.folder / f"group-{start}"
-        if not folder.is_dir():
+        if kind_of(self.folder) != "folder" or kind_of(folder) != "folder":
             return None
         tables = checked(read_intact(folder), self._cohort_id)
         if tables is None:
@@ -112,40 +124,41 @@ class Checkpoints:
             self.discard(state.folder)
 
     def states(self) -> list[State]:
-        """The states that are there, unchecked, the newest first."""
-        found = []
-        with suppress(MachineError):
-            for folder in entries(self.folder):
-                kind, *numbers = folder.name.split("-")
-                if (
-                    kind == "state"
-                    and len(numbers) == 3
-                    and all(number.isdecimal() for number in numbers[:2])
-                ):
-                    found.append(State(int(numbers[0]), int(numbers[1]), folder))
-        return sorted(found, reverse=True)
+        """The states that are there, unchecked, the newest first. Raises `MachineError`."""
+        found = ((folder, _STATE.fullmatch(folder.name)) for folder in entries(self.folder))
+        return sorted(
+            (State(int(match[1]), int(match[2]), folder) for folder, match in found if match), reverse=True
+        )
 
     def about(self, state: State) -> dict[str, Any]:
         """What a state is of, after every byte of it was checked.
 
         Raises:
-            DamagedFile: a file is missing or too many, cannot be read, or is not as it was written.
+            DamagedFile: a file is missing or too many, or is not as it was written.
+            MachineError: a file cannot be read.
         """
         try:
-            content = (state.folder / MANIFEST).read_bytes()
+            with machine_errors(f"read {state.folder / MANIFEST}"):
+                try:
+                    content = read_file(state.folder / MANIFEST)
+                except FileNotFoundError:
+                    raise DamagedFile(MANIFEST) from None
             table = json.loads(content)
             if not isinstance(table, dict) or content != sealed(table):
                 raise ValueError
             about, files = dict(table["about"]), dict(table["files"])
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise DamagedFile(MANIFEST) from None
-        if others := files.keys() ^ (set(_files(state.folder)) - {MANIFEST}):
+        with machine_errors(f"read {state.folder}"):
+            there = set(_files(state.folder)) - {MANIFEST}
+        if others := files.keys() ^ there:
             raise DamagedFile(min(others))
         for file, digest in files.items():
-            try:
-                intact = _digest(state.folder / file) == digest
-            except OSError:
-                intact = False
+            with machine_errors(f"read {state.folder / file}"):
+                try:
+                    intact = _digest(state.folder / file) == digest
+                except FileNotFoundError:
+                    intact = False
             if not intact:
                 raise DamagedFile(file)
         return about
@@ -159,8 +172,11 @@ class Checkpoints:
         self._remove(self.folder)
 
     def _remove(self, folder: Path) -> None:
-        """Takes a folder out of sight at one instant, then removes it."""
+        """Takes a folder out of sight at one instant, then removes it; what a link leads to stays as it is."""
         with suppress(OSError):
+            on_the_way = (self._store / FOLDER, self.folder, folder)
+            if any(kind_of(part) != "folder" for part in on_the_way):
+                return
             make_folder(self._store / "tmp")
             aside = self._temporary()
             folder.rename(aside)
@@ -180,15 +196,15 @@ class Checkpoints:
             yield temporary
             for folder in (temporary, *(path for path in temporary.rglob("*") if path.is_dir())):
                 sync_folder(folder)
-            (self._store / MARKER).stat()
+            (self._store / MARKER).stat()  # raises where the store has been moved away
             make_folder(self._store / FOLDER)
             make_folder(self.folder)
             rename_first(temporary, self.folder / name)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-            if not (self._store / MARKER).exists():
-                # A library that makes missing parents must not begin a store anew that has been moved away.
-                with suppress(OSError):
+            with suppress(OSError):
+                if not exists(self._store / MARKER):
+                    # A library that makes missing parents must not begin a store anew that has been moved away.
                     (self._store / "tmp").rmdir()
                     self._store.rmdir()
 
@@ -199,7 +215,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

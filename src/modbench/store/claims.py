@@ -24,8 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from modbench.core.identity import canonical, digest
-from modbench.store.durable import TEMPORARY, folder_clock, make_folder
+from modbench.core.identity import canonical, digest, is_digest
+from modbench.store.durable import TEMPORARY, entries, exists, folder_clock, make_folder, read_file
 
 FOLDER = "claims"
 HEARTBEAT_SECONDS = 15.0
@@ -155,6 +155,9 @@ class Claims:
 
         Args:
             cohort_ids: what is looked at; None is everything.
+
+        Raises:
+            MachineError: the folder of claims cannot be read. A claim that cannot be read counts as none.
         """
         if cohort_ids is None:
             cohort_ids = [name.removesuffix(".json") for name in self._names() if not name.endswith(_FAILED)]
@@ -194,7 +197,11 @@ class Claims:
             _put(self._folder / f"{cohort_id}{_FAILED}", {"reason": reason})
 
     def failures(self) -> dict[str, str]:
-        """Why cohorts could not be trained when it was last tried: cohort_id -> reason, ordered by id."""
+        """Why cohorts could not be trained when it was last tried: cohort_id -> reason, ordered by id.
+
+        Raises:
+            MachineError: the folder of claims cannot be read.
+        """
         reasons = {}
         for name in self._names():
             if name.endswith(_FAILED):
@@ -204,11 +211,9 @@ class Claims:
         return reasons
 
     def _names(self) -> list[str]:
-        try:
-            names = [path.name for path in self._folder.iterdir()]
-        except OSError:
-            return []
-        return sorted(name for name in names if name.endswith(".json") and not name.startswith(TEMPORARY))
+        names = (path.name for path in entries(self._folder))
+        ours = (name for name in names if name.endswith(".json"))
+        return sorted(name for name in ours if is_digest(name.removesuffix(".json").removesuffix(".failed")))
 
 
 def _has_ended(holder: Holder) -> bool:
@@ -238,7 +243,7 @@ def this_machine() -> str:
 def _read(path: Path) -> dict[str, Any] | None:
     """The table of a note; None where there is none, or it is torn."""
     try:
-        table = json.loads(path.read_bytes())
+        table = json.loads(read_file(path))
     except (OSError, ValueError, RecursionError):
         return None
     return table if isinstance(table, dict) else None
@@ -273,7 +278,7 @@ def _put_first(path: Path, table: Mapping[str, Any]) -> bool:
     except FileExistsError:
         return False
     except OSError:
-        if path.exists():
+        if exists(path):
             return False
         os.replace(temporary, path)  # noqa: PTH105 - a file system without hard links; two may win then
     finally:

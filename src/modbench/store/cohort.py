@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modbench.core.identity import canonical
-from modbench.store.durable import machine_errors, sync_folder, write_file
+from modbench.store.durable import machine_errors, read_file, sync_folder, write_file
 from modbench.store.record import CohortRecord, encode
 from modbench.store.schema import TABLES
 
@@ -92,8 +92,8 @@ def read_files(folder: Path) -> dict[str, bytes]:
 def _read(path: Path) -> bytes:
     with machine_errors(f"read {path}"):
         try:
-            return path.read_bytes()
-        except (FileNotFoundError, IsADirectoryError):
+            return read_file(path)
+        except FileNotFoundError:
             raise DamagedFile(path.name) from None
 
 

@@ -19,7 +19,8 @@ from modbench.core.names import CHECKPOINTS
 from modbench.core.spec import RunSpec
 from modbench.core.spelling import neutral
 from modbench.store.cohort import FILES, DamagedFile, read_intact
-from modbench.store.plan import MOST_WIDTH, cohort_id_of, decode_plan
+from modbench.store.durable import exists
+from modbench.store.plan import MOST_WIDTH, cohort_id_of, decode_plan, read_plan
 from modbench.store.record import decode, spec_columns
 from modbench.store.respelling import respelled
 from modbench.store.schema import RUNS, SPEC_COLUMNS, TABLES
@@ -194,8 +195,8 @@ def _check_plan(cohort: _Cohort, width: int, cohort_id: str, plan: Path) -> None
     if cohort_id_of(cohort.spec, cohort.run_ids, width) == cohort_id:
         return
     try:
-        planned = decode_plan(plan.read_bytes(), cohort_id) if plan.is_file() else None
-    except (OSError, ValueError):  # damaged itself
+        planned = decode_plan(read_plan(plan), cohort_id) if exists(plan) else None
+    except ValueError:  # damaged itself
         return
     same = planned is None or [run_id(spec) for spec in planned.runs] == cohort.today
     _require(same, "the runs must be those of the cohort's plan")

@@ -1,18 +1,37 @@
-"""Files that appear whole or not at all, also when the power fails."""
+"""Files that are written whole or not at all, also when the power fails, and that are read without surprises.
+
+`Path.exists` and its kin hide some errors of a disk, and which ones depends on Python's version; to open a named pipe
+waits until somebody writes into it; and what is written through a link lands somewhere else. So whatever handles a
+store's files uses these functions.
+"""
 
 import errno
 import os
+import re
 import secrets
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 from modbench.core.errors import MachineError
 
 TEMPORARY = ".modbench-"
 """Prefix of a file that is still being written; one left over from a killed process is harmless."""
+_TEMPORARY = re.compile(re.escape(TEMPORARY) + "[0-9a-f]{16}")
 _EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+_KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "folder",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "named pipe",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+}
 
 
 def exhausted(error: OSError) -> bool:
@@ -33,6 +52,70 @@ def machine_errors(action: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise MachineError(f"cannot {action}: {error.strerror or error}") from error
+
+
+def kind_of(path: Path) -> str | None:
+    """What has a name: `"file"`, `"folder"`, `"link"`, `"named pipe"`, `"socket"` or `"device"`; None: nothing has it.
+
+    Raises:
+        MachineError: the disk does not say.
+    """
+    return _kind(path, os.lstat)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something of that name; a link counts as what it leads to. Raises `MachineError`."""
+    return _kind(path, os.stat) is not None
+
+
+def leads_to_folder(path: Path) -> bool:
+    """Whether that is a folder, or a link to one. Raises `MachineError`."""
+    return _kind(path, os.stat) == "folder"
+
+
+def _kind(path: Path, look: Callable[[Path], os.stat_result]) -> str | None:
+    with machine_errors(f"look at {path}"):
+        try:
+            return _KINDS.get(stat.S_IFMT(look(path).st_mode), "device")
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            raise
+        except ValueError:  # a name with a null byte
+            return None
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Opens a regular file for reading.
+
+    Raises:
+        FileNotFoundError: no regular file has that name; a folder or a named pipe may.
+        OSError: it cannot be opened.
+    """
+    try:
+        file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - closed by whoever asked for it
+    except OSError as error:
+        if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.ENXIO):  # the last is what a socket says
+            raise _no_file(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise _no_file(path)
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # else opening a named pipe waits for a writer
+
+
+def _no_file(path: Path) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "it is no regular file", str(path))
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a regular file. Raises what `open_file` raises."""
+    with open_file(path) as file:
+        return file.read()
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -64,10 +147,17 @@ def make_folder(folder: Path) -> None:
     """Makes a folder unless it is there; never its parents: a store that was moved away is not begun anew.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be made, or it is a link: what is put into that would land outside the store.
     """
-    with suppress(FileExistsError):  # where that is a file, what is put into it says so best
+    try:
         folder.mkdir()
+    except FileExistsError:  # where that is a file, what is put into it says so best
+        _refuse_link(folder)
+
+
+def _refuse_link(folder: Path) -> None:
+    if kind_of(folder) == "link":
+        raise OSError(errno.ELOOP, f"{folder} is a link, and what a store holds must lie in the store")
 
 
 def sync_folder(folder: Path) -> None:
@@ -87,7 +177,7 @@ def rename_first(source: Path, target: Path) -> bool:
     try:
         source.rename(target)
     except OSError:
-        if target.exists():
+        if kind_of(target) == "folder":
             return False
         raise
     sync_folder(target.parent)
@@ -95,9 +185,22 @@ def rename_first(source: Path, target: Path) -> bool:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What a folder holds; nothing where there is no folder."""
+    """What a folder of a store holds; nothing where there is no folder.
+
+    Raises:
+        MachineError: it cannot be read, or it is a link: what that leads to is not the store's.
+    """
     with machine_errors(f"read {folder}"):
-        return list(folder.iterdir()) if folder.exists() else []
+        _refuse_link(folder)
+        try:
+            return list(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file is one that `replace_file` was still writing, by its name."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def folder_clock(folder: Path) -> float:

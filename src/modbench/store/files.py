@@ -11,6 +11,9 @@
     params/<id>/          trained parameters, where they are kept (`modbench.store.params`)
     claims/               who trains which cohort just now; no results (`modbench.store.claims`)
     tmp/                  work in progress; safe to delete when nothing runs
+
+An id is 16 hexadecimal digits. Whatever has another name in these folders, such as a file system's `lost+found`, is not
+the store's: it is passed over and stays. None of the folders may be a link, see `modbench.store.marker`.
 """
 
 import secrets
@@ -27,20 +30,24 @@ from typing import Any, Self
 import tomli_w
 
 from modbench.core.errors import MachineError
+from modbench.core.identity import is_digest
 from modbench.core.paths import decoded, given_path
 from modbench.store.cohort import DamagedFile, contents, write_folder
 from modbench.store.content import damage_of, read_cohort
 from modbench.store.durable import (
     entries,
+    exists,
+    kind_of,
     machine_errors,
     make_folder,
+    read_file,
     rename_first,
     replace_file,
     sync_folder,
 )
 from modbench.store.leftovers import remove_leftovers
-from modbench.store.marker import MARKER, SWEEP, make_store, require_store
-from modbench.store.plan import PlannedCohort, decode_plan, encode_plan
+from modbench.store.marker import MARKER, SWEEP, make_store, require_own_folder, require_store
+from modbench.store.plan import PlannedCohort, decode_plan, encode_plan, plan_files, read_plan
 from modbench.store.record import CohortRecord
 from modbench.store.schema import is_untrained
 
@@ -112,7 +119,7 @@ class Store:
         """
         path = self.folder / SWEEP
         with machine_errors(f"read {path}"):
-            content = path.read_bytes()
+            content = read_file(path)
         try:
             table = tomllib.loads(decoded(content))
             grids = table.get("grid", [])
@@ -138,19 +145,17 @@ class Store:
         return plans
 
     def intact_plans(self, skip: frozenset[str] = frozenset()) -> tuple[list[PlannedCohort], list[Damage]]:
-        """The planned cohorts, and the plan files that are damaged or something else; changes nothing.
+        """The planned cohorts, and the plan files that are damaged; changes nothing.
 
         Args:
             skip: ids of cohorts whose plans are not read.
         """
         plans, damaged = [], []
-        for path in sorted(entries(self.folder / "plan")):
-            if path.suffix != ".json" or path.stem in skip:
+        for path in plan_files(self.folder):
+            if path.stem in skip:
                 continue
             try:
-                with machine_errors(f"read {path}"):
-                    content = path.read_bytes()
-                plan = decode_plan(content, path.stem)
+                plan = decode_plan(read_plan(path), path.stem)
             except ValueError:
                 damaged.append(Damage(path.stem, f"plan/{path.name}"))
             else:
@@ -165,17 +170,26 @@ class Store:
         """
         path = self.folder / "plan" / f"{cohort.cohort_id}.json"
         with machine_errors(f"write {path}"):
-            if not path.exists():
+            if not exists(path):
                 make_folder(path.parent)
                 replace_file(path, encode_plan(cohort))
 
     def published(self) -> list[str]:
-        """Ids of the published cohorts, ordered; their files are not checked."""
-        return sorted(path.name for path in entries(self.folder / "cohorts") if path.is_dir())
+        """Ids of the published cohorts, ordered; their files are not checked.
+
+        Raises:
+            RequestError: the folder of one is a link.
+            MachineError: the folder cannot be read.
+        """
+        folders = [path for path in entries(self.folder / "cohorts") if is_digest(path.name)]
+        for folder in folders:
+            if kind_of(folder) == "link":
+                require_own_folder(folder)
+        return sorted(folder.name for folder in folders)
 
     def is_published(self, cohort_id: str) -> bool:
-        """Whether a cohort is published; its files are not checked."""
-        return (self.folder / "cohorts" / cohort_id).is_dir()
+        """Whether a cohort is published; its files are not checked. Raises `MachineError`."""
+        return kind_of(self.folder / "cohorts" / cohort_id) == "folder"
 
     def recorded(self, cohort_ids: Sequence[str] | None = None) -> dict[str, str]:
         """Status of published runs: run_id -> `"done"` or `"failed"`. Damaged and retired cohorts do not count.
@@ -292,7 +306,7 @@ class Store:
         try:
             with machine_errors(f"publish {target}"):
                 self._require_marker()
-                if target.exists():
+                if self.is_published(cohort_id):
                     return False
                 make_folder(temporary.parent)
                 write_folder(temporary, files)
@@ -303,5 +317,5 @@ class Store:
 
     def _require_marker(self) -> None:
         """Raises `MachineError` where the store has vanished: a disk that is gone, a folder that was moved."""
-        if not (self.folder / MARKER).exists():
+        if not exists(self.folder / MARKER):
             raise MachineError(f"store {self.folder} has vanished: {MARKER} is not there any more")

@@ -6,37 +6,48 @@ from pathlib import Path
 
 from modbench import __version__
 from modbench.core.errors import MachineError, RequestError
-from modbench.store.durable import TEMPORARY, entries, exhausted, replace_file
+from modbench.store.durable import (
+    TEMPORARY,
+    exhausted,
+    exists,
+    kind_of,
+    leads_to_folder,
+    machine_errors,
+    read_file,
+    replace_file,
+)
 from modbench.store.schema import SCHEMA_VERSION
 
 MARKER = "store.json"
 SWEEP = "sweep.toml"
+FOLDERS = ("checkpoints", "claims", "cohorts", "damaged", "figures", "params", "plan", "tensorboard", "tmp")
+"""What modbench fills, replaces and clears away in a store."""
 
 
 def make_store(folder: Path, sweep: bytes) -> None:
     """Makes a folder a store, unless it is one, and gives its `sweep.toml` this content.
 
     Raises:
-        RequestError: the path is a file, is not writable, holds something that is no store, or a store of a
-            newer schema. Nothing has been written then.
-        MachineError: the disk is full.
+        RequestError: the path is a file, is not writable, holds something that is no store, a store of a
+            newer schema, or one whose folders are links. Nothing has been written then.
+        MachineError: the disk is full or broken.
     """
-    if _exists(folder):
+    if exists(folder):
         _require_folder(folder)
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise RequestError(f"output folder must be writable, got {folder}")
-        if _exists(folder / MARKER):
-            _require_schema(folder)
-        elif any(not entry.name.startswith(TEMPORARY) for entry in entries(folder)):
+        if exists(folder / MARKER):
+            _require_readable(folder)
+        elif any(not name.startswith(TEMPORARY) for name in _names(folder)):
             raise RequestError(
                 f"output folder must be empty or a store, got {folder}, which holds other files"
             )
     made = _make_folders(folder)
     try:
-        if not (folder / MARKER).exists():
+        if not exists(folder / MARKER):
             marker = {"schema_version": SCHEMA_VERSION, "created_by": f"modbench {__version__}"}
             replace_file(folder / MARKER, (json.dumps(marker) + "\n").encode())
-        if not (folder / SWEEP).exists() or (folder / SWEEP).read_bytes() != sweep:
+        if not exists(folder / SWEEP) or read_file(folder / SWEEP) != sweep:
             replace_file(folder / SWEEP, sweep)
     except OSError as error:
         _remove_folders(made)
@@ -47,36 +58,54 @@ def require_store(folder: Path) -> None:
     """Checks that a folder is a store that this modbench can read.
 
     Raises:
-        RequestError: there is no such folder, it is no store, or its schema is newer than this modbench.
+        RequestError: there is no such folder, it is no store, its schema is newer than this modbench, or one of its
+            folders is a link.
+        MachineError: the disk is broken.
     """
-    if not _exists(folder):
+    if not exists(folder):
         made = f"modbench run SWEEP --out {folder}"
         raise RequestError(f"no folder {folder}{_meant(folder)}. A store is made by: {made}")
     _require_folder(folder)
-    if not _exists(folder / MARKER):
+    if not exists(folder / MARKER):
         raise RequestError(
             f"folder must be a store (one that modbench run has made), got {folder}{_meant(folder)}"
         )
-    _require_schema(folder)
+    _require_readable(folder)
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long, a folder that may not be entered
-        return False
+def require_own_folder(folder: Path) -> None:
+    """Checks that a folder of a store, if it is there, lies in the store.
+
+    A store may be reached through a link. A folder inside it may be none: what modbench writes, moves and removes there
+    would be somebody else's.
+
+    Raises:
+        RequestError: it is a link, or no folder.
+        MachineError: the disk is broken.
+    """
+    kind = kind_of(folder)
+    if kind not in (None, "folder"):
+        raise RequestError(
+            f"{folder.name} of a store must be a folder that lies in it, got the {kind} {folder}; "
+            "the store as a whole may be a link"
+        )
+
+
+def _names(folder: Path) -> list[str]:
+    with machine_errors(f"read {folder}"):
+        return [path.name for path in folder.iterdir()]
 
 
 def _require_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise RequestError(f"a store must be a folder, got the file {folder}{_meant(folder)}")
+    if not leads_to_folder(folder):
+        raise RequestError(f"a store must be a folder, got the {kind_of(folder)} {folder}{_meant(folder)}")
 
 
 def _meant(path: Path) -> str:
     """Which store was probably meant by a path that is none, as the end of a sentence; empty without an idea."""
     is_sweep = path.suffix == ".toml"
     usual = Path("results") / (path.stem if is_sweep else path.name)
-    if usual != path and _exists(usual / MARKER):
+    if usual != path and exists(usual / MARKER):
         return f"; the store {usual} was perhaps meant"
     if is_sweep:
         return ", a sweep file; its store is the folder that modbench run --out has named"
@@ -84,10 +113,15 @@ def _meant(path: Path) -> str:
     return f"; a store in it: {inside[0].parent}" if inside else ""
 
 
-def _require_schema(folder: Path) -> None:
+def _require_readable(folder: Path) -> None:
     try:
-        version = json.loads((folder / MARKER).read_bytes())["schema_version"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        with machine_errors(f"read {folder / MARKER}"):
+            try:
+                content = read_file(folder / MARKER)
+            except FileNotFoundError:
+                content = b""
+        version = json.loads(content)["schema_version"]
+    except (ValueError, TypeError, KeyError, RecursionError):
         version = None
     if type(version) is not int or version < 1:
         raise RequestError(
@@ -98,12 +132,14 @@ def _require_schema(folder: Path) -> None:
             f"store {folder} has schema version {version}, this modbench knows up to {SCHEMA_VERSION}; "
             "use a newer modbench"
         )
+    for name in FOLDERS:
+        require_own_folder(folder / name)
 
 
 def _make_folders(folder: Path) -> list[Path]:
     """Makes a folder with its parents; returns those that were missing, innermost first."""
     missing = []
-    while not _exists(folder):
+    while not exists(folder):
         missing.append(folder)
         folder = folder.parent
     for count, path in enumerate(reversed(missing)):
@@ -124,6 +160,8 @@ def _remove_folders(folders: list[Path]) -> None:
 
 
 def _unwritable(folder: Path, error: OSError) -> RequestError | MachineError:
+    if isinstance(error, MachineError):
+        return error
     reason = error.strerror or error
     if exhausted(error):
         return MachineError(f"cannot write {folder}: {reason}")

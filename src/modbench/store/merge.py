@@ -16,12 +16,11 @@ from modbench.core.errors import RequestError
 from modbench.core.paths import given_path
 from modbench.store.cohort import DIGESTS, FILES, DamagedFile, read_files
 from modbench.store.content import checked
-from modbench.store.durable import entries, machine_errors, make_folder, replace_file
+from modbench.store.durable import exists, machine_errors, make_folder, read_file, replace_file
 from modbench.store.files import Damage, Store
-from modbench.store.marker import MARKER
-from modbench.store.params import FOLDER as PARAMS
-from modbench.store.params import SUFFIX, is_intact, path_of, put_params
-from modbench.store.plan import decode_plan
+from modbench.store.marker import MARKER, SWEEP
+from modbench.store.params import intact, of_cohort, path_of, put_params
+from modbench.store.plan import decode_plan, plan_files, read_plan
 from modbench.store.record import decode
 from modbench.store.schema import TABLES
 
@@ -64,10 +63,13 @@ def merge_stores(sources: Sequence[str | Path], target: str | Path) -> Merged:
     stores = [Store.open(source) for source in sources]
     target = given_path(target)
     for store in stores:
-        if target.exists() and store.folder.samefile(target):
-            raise RequestError(f"a store must be merged into another folder, got {target} as both")
+        with machine_errors(f"look at {target}"):
+            if exists(target) and store.folder.samefile(target):
+                raise RequestError(f"a store must be merged into another folder, got {target} as both")
         _check(store)
-    present = [Store.open(target)] if (target / MARKER).exists() else []
+    # A merge that was stopped before it had written the sweep has left a store without one.
+    begun = exists(target / MARKER) and exists(target / SWEEP)
+    present = [Store.open(target)] if begun else []
     into = Store.create(target, _union([store.sweep_source() for store in [*present, *stores]]))
     damages = into.set_damaged_aside()
     planned = sum(_copy_plan(into, name, content) for store in stores for name, content in _plans(store))
@@ -89,21 +91,19 @@ def _check(store: Store) -> None:
     for _ in _cohorts(store):
         pass
     for path in _params(store):
-        if not is_intact(path):
+        if intact(path) is None:
             raise _damaged(store, path.relative_to(store.folder).as_posix(), "remove it")
 
 
 def _plans(store: Store) -> Iterator[tuple[str, bytes]]:
     """Names and contents of a store's plan files, retired ones included, each checked."""
-    for path in sorted(entries(store.folder / "plan")):
-        if path.suffix == ".json":
-            with machine_errors(f"read {path}"):
-                content = path.read_bytes()
-            try:
-                decode_plan(content, path.stem)
-            except ValueError:
-                raise _damaged(store, f"plan/{path.name}") from None
-            yield path.name, content
+    for path in plan_files(store.folder):
+        try:
+            content = read_plan(path)
+            decode_plan(content, path.stem)
+        except ValueError:
+            raise _damaged(store, f"plan/{path.name}") from None
+        yield path.name, content
 
 
 def _cohorts(store: Store) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -133,29 +133,29 @@ def _damaged(store: Store, file: str, remedy: str = "") -> RequestError:
 def _params(store: Store) -> Iterator[Path]:
     """The files of parameters of a store's published cohorts."""
     for cohort_id in store.published():
-        yield from sorted((store.folder / PARAMS / cohort_id).glob(f"*{SUFFIX}"))
+        yield from of_cohort(store.folder, cohort_id)
 
 
 def _copy_params(store: Store, into: Store) -> None:
     """Copies parameters, but not beside results that another store has given."""
     for path in _params(store):
         cohort_id, run_id = path.parent.name, path.stem
-        if not path_of(into.folder, cohort_id, run_id).exists() and _same_results(store, into, cohort_id):
+        if not exists(path_of(into.folder, cohort_id, run_id)) and _same_results(store, into, cohort_id):
             with machine_errors(f"read {path}"):
-                content = path.read_bytes()
+                content = read_file(path)
             put_params(into.folder, cohort_id, run_id, content)
 
 
 def _same_results(store: Store, into: Store, cohort_id: str) -> bool:
     digests = [(each.folder / "cohorts" / cohort_id / DIGESTS) for each in (store, into)]
     with machine_errors(f"read {digests[1]}"):
-        return digests[0].read_bytes() == digests[1].read_bytes()
+        return read_file(digests[0]) == read_file(digests[1])
 
 
 def _copy_plan(into: Store, name: str, content: bytes) -> bool:
     path = into.folder / "plan" / name
     with machine_errors(f"write {path}"):
-        if path.exists():
+        if exists(path):
             return False
         make_folder(path.parent)
         replace_file(path, content)

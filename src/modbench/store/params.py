@@ -21,11 +21,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from modbench.core.errors import MachineError, RequestError, unknown
-from modbench.core.identity import canonical, ids_of_stored
+from modbench.core.identity import canonical, ids_of_stored, is_digest
 from modbench.core.names import CHECKPOINTS
 from modbench.core.paths import given_path
 from modbench.core.spec import RunSpec
-from modbench.store.durable import machine_errors, make_folder, replace_file
+from modbench.store.durable import entries, machine_errors, make_folder, open_file, replace_file
 from modbench.store.marker import require_store
 
 FOLDER, SUFFIX = "params", ".safetensors"
@@ -109,6 +109,7 @@ def _of_another_spelling(paths: Iterable[Path], run_id: str) -> Path | None:
     """The file of a run that an earlier version stored under the id of another spelling (`ids_of_stored`)."""
     for path in paths:
         try:
+            open_file(path).close()  # see `intact`
             with safe_open(path, framework="numpy") as file:
                 stored = json.loads((file.metadata() or {})["run"])
             if stored["run_id"] == path.stem and {path.stem, run_id} == ids_of_stored(stored["spec"]):
@@ -120,8 +121,15 @@ def _of_another_spelling(paths: Iterable[Path], run_id: str) -> Path | None:
 
 def kept(folder: Path) -> dict[str, Path]:
     """The files of a store's parameters by run id; of several of a run that of the lowest cohort id."""
-    paths = sorted((folder / FOLDER).glob(f"*/*{SUFFIX}"), reverse=True)
+    cohort_ids = [path.name for path in entries(folder / FOLDER) if is_digest(path.name)]
+    paths = [path for cohort_id in sorted(cohort_ids, reverse=True) for path in of_cohort(folder, cohort_id)]
     return {path.stem: path for path in paths}
+
+
+def of_cohort(folder: Path, cohort_id: str) -> list[Path]:
+    """The files of a cohort's parameters in a store, ordered by run id. Raises `MachineError`."""
+    paths = entries(folder / FOLDER / cohort_id)
+    return sorted(path for path in paths if path.suffix == SUFFIX and is_digest(path.stem))
 
 
 def path_of(folder: Path, cohort_id: str, run_id: str) -> Path:
@@ -160,19 +168,31 @@ def put_params(folder: Path, cohort_id: str, run_id: str, content: bytes) -> Non
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        if metadata["format"] == FORMAT and metadata["digest"] == _digest(metadata["run"], arrays):
-            run = json.loads(metadata["run"])
-            if _is_of(run, path):
-                return run, arrays
-    except OSError as error:
-        raise MachineError(f"cannot read {path}: {error.strerror or error}") from error
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
-        pass  # no such file, a type that NumPy lacks, or metadata of another form
-    raise MachineError(f"{path} is not as it was written; remove it and train its run in another folder")
+    found = intact(path)
+    if found is None:
+        raise MachineError(f"{path} is not as it was written; remove it and train its run in another folder")
+    return found
+
+
+def intact(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """What a file of parameters says of its run, and its arrays; None where it is not as it was written.
+
+    Raises:
+        MachineError: it cannot be read.
+    """
+    with machine_errors(f"read {path}"):
+        open_file(path).close()  # what follows would wait for the writer of a named pipe
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            if metadata["format"] == FORMAT and metadata["digest"] == _digest(metadata["run"], arrays):
+                run = json.loads(metadata["run"])
+                if _is_of(run, path):
+                    return run, arrays
+        except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
+            pass  # no such file, a type that NumPy lacks, or metadata of another form
+    return None
 
 
 def _is_of(run: dict[str, Any], path: Path) -> bool:
@@ -185,15 +205,6 @@ def _is_of(run: dict[str, Any], path: Path) -> bool:
         and isinstance(run["spec"], dict)
         and all(type(steps[checkpoint]) is int for checkpoint in CHECKPOINTS)
     )
-
-
-def is_intact(path: Path) -> bool:
-    """Whether a file of parameters is as it was written."""
-    try:
-        _read(path)
-    except MachineError:
-        return False
-    return True
 
 
 def _digest(run: str, arrays: Mapping[str, np.ndarray]) -> str:

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 from modbench.core.errors import RequestError
-from modbench.core.identity import canonical, digest, run_id, static_fields, static_key
+from modbench.core.identity import canonical, digest, is_digest, run_id, static_fields, static_key
 from modbench.core.spec import RunSpec
 from modbench.core.spelling import neutral
+from modbench.store.durable import entries, machine_errors, read_file
 
+FOLDER, SUFFIX = "plan", ".json"
 MOST_RUNS = 32
 """Runs of a cohort, unless one group is wider. Cohorts are what workers share, so a sweep of very many seeds is cut
 into several; and each is a folder of files, so they are not cut smaller: the paper's settings (25 runs) stay whole."""
@@ -67,6 +70,26 @@ def cohort_id_of(spec: RunSpec, run_ids: Sequence[str], width: int, attempt: int
     """
     again = {"attempt": attempt} if attempt else {}
     return digest({"static": static_fields(spec), "runs": list(run_ids), "width": width, **again})
+
+
+def plan_files(store_folder: Path) -> list[Path]:
+    """The plan files of a store by their names, ordered. Raises `MachineError`."""
+    paths = entries(store_folder / FOLDER)
+    return sorted(path for path in paths if path.suffix == SUFFIX and is_digest(path.stem))
+
+
+def read_plan(path: Path) -> bytes:
+    """The content of a plan file.
+
+    Raises:
+        ValueError: what has the name is no file.
+        MachineError: it cannot be read.
+    """
+    with machine_errors(f"read {path}"):
+        try:
+            return read_file(path)
+        except FileNotFoundError:
+            raise ValueError(f"{path} is no file") from None
 
 
 def encode_plan(cohort: PlannedCohort) -> bytes:

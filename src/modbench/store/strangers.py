@@ -10,8 +10,9 @@ from typing import Any
 
 from modbench.core.names import GATES, SCORES
 from modbench.store.cohort import FILES
-from modbench.store.durable import entries, machine_errors
+from modbench.store.durable import machine_errors, read_file
 from modbench.store.files import Store
+from modbench.store.plan import plan_files, read_plan
 from modbench.store.record import decode
 from modbench.store.schema import TABLES
 
@@ -29,7 +30,7 @@ def unknown_routers(store: Store, retired: Sequence[str]) -> dict[str, list[str]
     found: dict[str, list[str]] = {}
     for cohort_id in retired:
         with machine_errors(f"read cohort {cohort_id}"):
-            content = (store.folder / "cohorts" / cohort_id / FILES["runs"]).read_bytes()
+            content = read_file(store.folder / "cohorts" / cohort_id / FILES["runs"])
         try:
             table = decode(content, TABLES["runs"], columns=["scores", "gates"])
             models = table.slice(0, 1).to_pylist()
@@ -37,11 +38,10 @@ def unknown_routers(store: Store, retired: Sequence[str]) -> dict[str, list[str]
             continue
         _note(found, models[0] if models else {}, cohort_id)
     published = set(store.published())
-    for path in sorted(entries(store.folder / "plan")):
-        if path.suffix == ".json" and path.stem not in published:
+    for path in plan_files(store.folder):
+        if path.stem not in published:
             try:
-                with machine_errors(f"read {path}"):
-                    run = json.loads(path.read_bytes())["runs"][0]
+                run = json.loads(read_plan(path))["runs"][0]
                 model = run["model"]
             except (ValueError, RecursionError, LookupError, TypeError):
                 continue

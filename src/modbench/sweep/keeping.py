@@ -10,6 +10,7 @@ from modbench.core.identity import digest, run_id
 from modbench.store.checkpoints import ARRAYS, Checkpoints, State
 from modbench.store.claims import Claim
 from modbench.store.cohort import DamagedFile
+from modbench.store.durable import exists
 from modbench.store.files import Store
 from modbench.store.params import path_of, save_params
 from modbench.store.plan import PlannedCohort
@@ -63,7 +64,11 @@ class CohortKeeper:
         self._complained = False
 
     def finished(self) -> list[CohortRecord]:
-        """The results of the groups that are finished, from the first one on."""
+        """The results of the groups that are finished, from the first one on.
+
+        Raises:
+            MachineError: some cannot be read; they stay where they are, as they may be whole.
+        """
         records, start = [], 0
         while record := self._group(start):
             records.append(record)
@@ -84,8 +89,6 @@ class CohortKeeper:
             reason = "it is of other runs"
         except DamagedFile as damage:
             reason = f"{damage.file} is damaged"
-        except MachineError as error:
-            reason = str(error)
         self.note(f"results of finished runs are not used: {reason}")
         self.checkpoints.discard(self.checkpoints.folder / f"group-{start}")
         return None
@@ -116,7 +119,7 @@ class CohortKeeper:
 
     def _has_params(self, record: CohortRecord) -> bool:
         return all(
-            path_of(self._store.folder, self._cohort.cohort_id, row["run_id"]).exists()
+            exists(path_of(self._store.folder, self._cohort.cohort_id, row["run_id"]))
             for row in record.runs
             if not is_untrained(row["status"], row["reason"])
         )
@@ -196,9 +199,11 @@ class CohortKeeper:
 
     @contextmanager
     def _judging(self, state: State) -> Iterator[None]:
-        """Names and drops a state that turns out to be of no use."""
+        """Names and drops a state that turns out to be of no use. Raises `MachineError` where it cannot be read."""
         try:
             yield
+        except MachineError:
+            raise
         except DamagedFile as damage:
             reason = f"{damage.file} is damaged"
         except UnusableState as unusable:

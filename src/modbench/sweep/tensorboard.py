@@ -25,7 +25,7 @@ from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import QUANTITIES
 from modbench.store.cohort import DamagedFile
 from modbench.store.content import read_cohort
-from modbench.store.durable import machine_errors
+from modbench.store.durable import kind_of, machine_errors, make_folder
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.store.record import spec_columns
@@ -119,8 +119,8 @@ class _Log:
             curves.setdefault(row["run_id"], []).append(row)
         for run in tables["runs"].to_pylist():
             seeds = f"task{run['task_seed']}-seed{run['seed']}"
-            folder = self._folder / _cell(run) / f"{seeds}-{run['run_id']}"
-            if not folder.exists():
+            folder = self._made(run) / _name(f"{seeds}-{run['run_id']}")
+            if kind_of(folder) is None:
                 points = [*_curve(curves.get(run["run_id"], [])), *_quantities(run)]
                 _write(folder, {name: run[name] for name in SPEC_COLUMNS}, points)
 
@@ -132,11 +132,21 @@ class _Log:
     def _advance(self, event: Advanced, loss: float) -> None:
         group = (event.cohort_id, event.group)
         if group not in self._training:
-            cell = _cell(spec_columns(self._cohorts[event.cohort_id].runs[0]))
+            cell = self._made(spec_columns(self._cohorts[event.cohort_id].runs[0]))
             name = f"training-{event.cohort_id}-group{event.group + 1}"
             with machine_errors("write logs for TensorBoard"):
-                self._training[group] = _writer(self._folder / cell / name)
+                self._training[group] = _writer(cell / name)
         self._training[group].add_scalar("training/loss", loss, event.step)
+
+    def _made(self, run: Mapping[str, Any]) -> Path:
+        """The folder of a run's setting and model, which is made unless it is there; none of both may be a link."""
+        with machine_errors("write logs for TensorBoard"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            folder = self._folder
+            for name in _cell(run):
+                folder /= name
+                make_folder(folder)
+        return folder
 
     def _end(self, cohort_id: str) -> None:
         for group in [group for group in self._training if group[0] == cohort_id]:
@@ -166,7 +176,7 @@ def _write(folder: Path, fields: dict[str, Any], points: Iterable[Point]) -> Non
                     writer.add_scalar(tag, value, step)
             beside.rename(folder)
         except OSError:
-            if not folder.exists():  # else another command was first
+            if kind_of(folder) != "folder":  # else another command was first
                 raise
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -188,11 +198,17 @@ def _quantities(run: Mapping[str, Any]) -> Iterator[Point]:
                 yield Point(f"quantity-{checkpoint}/{name}", step, value)
 
 
-def _cell(run: Mapping[str, Any]) -> Path:
-    """A folder for the runs of a setting and one for their model, from the columns of a run."""
+def _cell(run: Mapping[str, Any]) -> tuple[str, str]:
+    """Names of a folder for the runs of a setting and of one in it for their model, from the columns of a run."""
     version = f"-v{run['search_version']}" if run["search_version"] is not None else ""
     modules = run["num_modules"]
     modules = f"-M{modules}" if modules not in (None, run["num_rules"]) else ""
     architecture = run["architecture"].upper() + version
     cell = f"{architecture}-{run['kind']}-R{run['num_rules']}{modules}-E{run['encoder_width']}"
-    return Path(cell) / "".join(c if c.isalnum() or c in "-_.+" else "-" for c in run["model"])
+    return _name(cell), _name(run["model"])
+
+
+def _name(text: str) -> str:
+    """A text as the name of a folder; whatever stands in a store, none that leads out of the folder that it is in."""
+    name = "".join(c if c.isalnum() or c in "-_.+" else "-" for c in text)
+    return f"-{name[1:]}" if name.startswith(".") else name

@@ -117,12 +117,16 @@ class Trainer:
             self.emit(Elsewhere(self.worker, cohort.cohort_id))
             return
         with claim:
-            if self.store.is_published(cohort.cohort_id):
-                self.emit(Elsewhere(self.worker, cohort.cohort_id))
-            else:
-                self._train(cohort, width, claim)
+            self._train(cohort, width, claim)
 
     def _train(self, cohort: PlannedCohort, width: int | None, claim: Claim) -> None:
+        try:
+            if self.store.is_published(cohort.cohort_id):
+                self.emit(Elsewhere(self.worker, cohort.cohort_id))
+                return
+        except MachineError as error:
+            self.emit(CohortFailed(self.worker, cohort.cohort_id, str(error), fatal=True))
+            return
         self.emit(Started(self.worker, cohort.cohort_id, width))
 
         def note(text: str) -> None:
