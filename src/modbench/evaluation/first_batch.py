@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, PyTree
 
 from modbench.core.errors import RequestError
 from modbench.core.spec import RunSpec
+from modbench.evaluation.batches import SCALES
 from modbench.evaluation.evaluate import measure_checkpoint
-from modbench.evaluation.performance import SCALES
 from modbench.metrics import DistributionError
 from modbench.metrics.distribution import distributions
 from modbench.models.precision import products_in
