@@ -22,6 +22,8 @@ class Progress(NamedTuple):
     step: int
     steps: int
     loss: float | None
+    batch: int = 0
+    batches: int = 0
 
 
 def result(spec: RunSpec) -> RunResult:
@@ -62,7 +64,7 @@ def quick(
     steps = specs[0].train.steps
     report(Progress("compile", 0, steps, None))
     report(Progress("train", steps, steps, 0.5))
-    report(Progress("evaluate", steps, steps, 0.5))
+    report(Progress("evaluate", steps, steps, 0.5, 10, 10))
     return [result(spec) for spec in specs]
 
 

@@ -137,7 +137,7 @@ def _progress(holder: Holder) -> str:
     doing = {
         "train": f"step {holder.step:,} of {holder.steps:,}",
         "compile": "compiling",
-        "evaluate": "evaluating",
+        "evaluate": f"evaluating batch {holder.step:,} of {holder.steps:,}",
     }
     activity = doing.get(holder.phase, "starting")
     group = f"group {holder.group + 1}, " if holder.group else ""

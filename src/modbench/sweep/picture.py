@@ -83,7 +83,7 @@ def activity(active: Active, with_loss: bool = True) -> str:
         case "compile":
             return f"{group}compiling"
         case "evaluate":
-            return f"{group}evaluating{loss}"
+            return f"{group}evaluating batch {active.batch:,}/{active.batches:,}{loss}"
         case _:
             return "starting"
 
