@@ -10,7 +10,7 @@ from modbench.core.errors import MachineError, RequestError
 from modbench.core.grid import Sweep, load_sweep
 from modbench.store.files import Damage
 from modbench.sweep.advice import evaluation_advice, expected_share
-from modbench.sweep.describe import describe_cell, plural
+from modbench.sweep.describe import describe_cell, plural, waiting_words
 from modbench.sweep.display import Display, make_display
 from modbench.sweep.events import CohortFailed, Event
 from modbench.sweep.executors import Executor, make_executor
@@ -93,6 +93,8 @@ def run_and_show(
     result = outcome(sweep, prepared.store, failures)
     if stopped and result.missing:
         stored = f"{result.done + len(result.failed):,} of {plural(len(sweep.runs), 'run')} stored"
+        if result.waiting:
+            stored += f", {waiting_words(result.waiting)}"
         again = _command(name, out, executor_name, address, overrides, keeping)
         complain(f"interrupted, {stored}; continue with: {again}", style="yellow")
         return INTERRUPTED

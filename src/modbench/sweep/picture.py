@@ -60,6 +60,8 @@ def picture(
 def summary_line(progress: SweepProgress) -> str:
     """Runs done, failures, step rate and time left in one line."""
     parts = [f"{progress.done:,}/{plural(progress.total, 'run')}"]
+    if progress.waiting:
+        parts.append(f"{progress.waiting:,} more finished")
     if progress.runs_failed:
         parts.append(f"{progress.runs_failed} failed")
     if progress.elsewhere:

@@ -145,6 +145,11 @@ class SweepProgress:
         """Runs that are in the store, diverged ones included."""
         return self.recorded + self.runs_published
 
+    @property
+    def waiting(self) -> int:
+        """Runs that are finished and wait for the other runs of their cohort."""
+        return sum(active.trained for active in self.active.values())
+
     def named(self, cohort_id: str) -> str:
         """A cohort by its id and by what its runs share."""
         cell = self._cells.get(cohort_id)
