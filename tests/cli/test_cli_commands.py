@@ -203,7 +203,7 @@ def test_plan_counts_and_writes_nothing(command, folder, small, snapshot):
     ):
         assert line in text
     assert "time about" not in text
-    assert 'evaluation.preset = "short" makes it about 24 times shorter' in text
+    assert 'evaluation.preset = "short" makes evaluation about 24 times shorter' in text
     assert snapshot(folder) == before
 
 

@@ -9,7 +9,7 @@ from modbench.cli.console import complain, output
 from modbench.core.errors import MachineError, RequestError
 from modbench.core.grid import Sweep, load_sweep
 from modbench.store.files import Damage
-from modbench.sweep.advice import evaluation_advice, expected_share
+from modbench.sweep.advice import preset_advice
 from modbench.sweep.describe import describe_cell, plural, waiting_words
 from modbench.sweep.display import Display, make_display
 from modbench.sweep.events import CohortFailed, Event
@@ -84,9 +84,8 @@ def run_and_show(
         complain(set_aside_line(damage), style="yellow")
     if not quiet:
         console.say(_beginning(sweep, prepared, executor))
-        pending = prepared.plan.pending
-        if advice := evaluation_advice(pending, expected_share(pending)):
-            console.say(advice)
+        if advice := preset_advice(prepared.plan.pending):
+            console.say(f"training is short beside evaluation; {advice}")
     logs = folder / "tensorboard" if tensorboard else None
     with event_log(logs, prepared.store, prepared.plan.pending) as log:
         failures, stopped = _train(sweep, prepared, executor, console, quiet, keeping, log)

@@ -33,15 +33,27 @@ def evaluation_advice(cohorts: Sequence[PlannedCohort], share: float) -> str | N
     """
     if share < DOMINATES:
         return None
-    now = fsum(_work(c, evaluation_steps(c.runs[0])) for c in cohorts)
-    short = fsum(_work(c, evaluation_steps(_shortened(c.runs[0]))) for c in cohorts)
     fields = ", ".join(f"evaluation.{field}" for field in EVALUATION_PRESETS["short"])
     text = (
         f"evaluation takes about {share:.0%} of the time; {fields} and evaluation.lengths set how long it is"
     )
-    if short < SHORTER * now:
-        text += '; evaluation.preset = "short" makes it about ' + f"{now / short:.0f} times shorter"
-    return text
+    preset = preset_advice(cohorts)
+    return f"{text}; {preset}" if preset else text
+
+
+def preset_advice(cohorts: Sequence[PlannedCohort]) -> str | None:
+    """Recommends the preset where evaluation would take most of the time and the preset makes it much shorter.
+
+    Args:
+        cohorts: that are to be trained.
+    """
+    if expected_share(cohorts) < DOMINATES:
+        return None
+    now = fsum(_work(c, evaluation_steps(c.runs[0])) for c in cohorts)
+    short = fsum(_work(c, evaluation_steps(_shortened(c.runs[0]))) for c in cohorts)
+    if short > SHORTER * now:
+        return None
+    return f'evaluation.preset = "short" makes evaluation about {now / short:.0f} times shorter'
 
 
 def _work(cohort: PlannedCohort, steps: float) -> float:
