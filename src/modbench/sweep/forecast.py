@@ -20,12 +20,12 @@ class Work(NamedTuple):
     Attributes:
         kinds: see `modbench.sweep.pace.levels`.
         step: an optimiser step of one run, with its share of the learning curve.
-        pass_: one of the steps that `evaluation_steps` counts.
+        bare_step: such a step alone; `evaluation_steps` counts in these.
     """
 
     kinds: Levels
     step: float
-    pass_: float
+    bare_step: float
 
     @classmethod
     def of(cls, spec: RunSpec) -> "Work":
@@ -84,18 +84,18 @@ class Forecast:
         work = self._work[cohort.cohort_id]
         self._working["train"].note(work.kinds, seconds, steps * work.step)
 
-    def evaluated(self, cohort: PlannedCohort, seconds: float = 0.0, passes: float = 0.0) -> None:
+    def evaluated(self, cohort: PlannedCohort, seconds: float = 0.0, steps: float = 0.0) -> None:
         """Takes in evaluation: time that passed, `evaluation_steps` times the runs that took them, or both."""
         work = self._work[cohort.cohort_id]
-        self._working["evaluate"].note(work.kinds, seconds, passes * work.pass_)
+        self._working["evaluate"].note(work.kinds, seconds, steps * work.bare_step)
 
     def seconds(self, cohort: PlannedCohort, standing: Standing) -> float:
         """Expected seconds until a cohort is done, for the worker that has it."""
         work, spec = self._work[cohort.cohort_id], cohort.runs[0]
         training, evaluating = self._paces(self._working, work.kinds)
         steps = standing.groups * spec.train.steps - standing.step
-        passes = standing.groups * evaluation_steps(spec) - evaluation_steps(spec, standing.batch)
-        left = standing.width * (steps * work.step * training + passes * work.pass_ * evaluating)
+        evaluation = standing.groups * evaluation_steps(spec) - evaluation_steps(spec, standing.batch)
+        left = standing.width * (steps * work.step * training + evaluation * work.bare_step * evaluating)
         silent = standing.silent
         for program, seconds in zip(PROGRAMS, self._paces(self._compiling, work.kinds), strict=True):
             if program not in standing.ready:

@@ -233,8 +233,8 @@ class SweepProgress:
         self._forecast.trained(active.cohort, steps=steps * active.width)
         if event.batch > measured:
             spec = active.cohort.runs[0]
-            passes = evaluation_steps(spec, event.batch) - evaluation_steps(spec, measured)
-            self._forecast.evaluated(active.cohort, passes=passes * active.width)
+            alike = evaluation_steps(spec, event.batch) - evaluation_steps(spec, measured)
+            self._forecast.evaluated(active.cohort, steps=alike * active.width)
         self._steps.append((now, self._steps[-1][1] + steps * active.runs))
         while len(self._steps) > 2 and now - self._steps[1][0] > WINDOW_SECONDS:
             self._steps.popleft()
