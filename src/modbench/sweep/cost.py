@@ -220,16 +220,19 @@ def estimate_time(cohorts: Sequence[PlannedCohort], probes: Sequence[Probe], wor
     for probe in probes:
         by_architecture[probe.spec.task.architecture].append(probe)
     machines = {name: _Machine.of(group) for name, group in by_architecture.items()}
-    compiled = {static_key(probe.spec) for probe in probes}
+    compiled = {step_work(probe.spec): static_key(probe.spec) for probe in probes}
     parts = []
     for cohort in cohorts:
         spec = cohort.runs[0]
         machine = machines[spec.task.architecture]
         places = math.ceil(len(cohort.runs) / cohort.width) * cohort.width
-        step = places * machine.step.seconds(step_work(spec))
+        work = step_work(spec)
+        step = places * machine.step.seconds(work)
         training = step * (spec.train.steps + curve_steps(spec))
         evaluating = step * machine.evaluation * evaluation_steps(spec)
-        parts.append((training, evaluating, 0.0 if static_key(spec) in compiled else machine.compiling))
+        # The key of a program takes long to make, so work is compared first.
+        is_compiled = work in compiled and compiled[work] == static_key(spec)
+        parts.append((training, evaluating, 0.0 if is_compiled else machine.compiling))
     training, evaluating, compiling = (
         (sum(part) for part in zip(*parts, strict=True)) if parts else (0.0,) * 3
     )
