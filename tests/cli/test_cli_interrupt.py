@@ -29,9 +29,9 @@ main()
 
 SINGLE = """
 [[grid]]
-task.architecture = "mha"
+task.architecture = "mlp"
 task.num_rules = 2
-model.encoder_width = 64
+model.encoder_width = 256
 seed = [0, 1, 2]
 """
 """Three runs so large that each is a group of its own on a CPU."""
