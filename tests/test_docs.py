@@ -8,6 +8,7 @@ import pytest
 
 from doc_blocks import PAGES, README, ROOT, SWEEPS, blocks
 from modbench.core import names
+from modbench.core.protocol import EVALUATION_PRESETS
 from modbench.core.quantities import QUANTITIES
 from modbench.core.spec import EvaluationSpec, ModelSpec, TrainSpec
 from modbench.core.task_spec import TASKS
@@ -112,6 +113,13 @@ def test_every_field_is_documented():
             a for a, spec in TASKS.items() if field.strip("`").removeprefix("task.") in spec.model_fields
         ]
         assert architectures == ("all" if len(having) == len(TASKS) else ", ".join(having)), field
+
+
+def test_the_short_evaluation_is_as_documented():
+    table = SWEEPS.read_text("utf-8").split("\n## A short evaluation\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line.strip("|").split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    listed = {quoted(field)[0]: int(short.replace(",", "")) for field, _, short in lines}
+    assert listed == {f"evaluation.{name}": value for name, value in EVALUATION_PRESETS["short"].items()}
 
 
 def test_defaults_are_as_documented():

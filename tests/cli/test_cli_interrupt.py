@@ -27,6 +27,14 @@ main()
 """
 
 
+SINGLE = """
+[[grid]]
+task.architecture = "mlp"
+task.num_rules = 2
+model.encoder_width = 256
+seed = [0, 1, 2]
+"""
+"""Three runs so large that each is a group of its own on a CPU."""
 PATIENCE = 120
 """Seconds: how long a busy machine may take for what takes one or two."""
 
@@ -89,6 +97,31 @@ def test_an_interrupted_sweep_tells_how_to_continue_and_does(folder: Path, start
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert Store.open("with space").published() == planned
+
+
+def test_finished_groups_of_an_unfinished_cohort_are_counted(folder: Path, start, command):
+    arguments = ["run", "single.toml", "--out", "alone"]
+    (folder / "single.toml").write_text(SINGLE)
+    process = start("slow_from_seed_2", *arguments)
+    wait_until(lambda: list((folder / "memory").glob("begun-*")) != [])
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert (
+        "interrupted, 0 of 3 runs stored, 2 more are finished, to be stored with the rest of a cohort;"
+        in stderr
+    )
+    shown = " ".join(command("status", "alone", "--all").stdout.split())
+    assert (
+        "3 runs: 0 done, 0 failed, 3 waiting (2 of them finished, to be stored with the rest of their"
+        in shown
+    )
+    assert "2 runs finished" in shown
+    process = start("quick", *arguments)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert "3 runs: 3 done, 0 failed, 0 waiting" in command("status", "alone").stdout
+    assert "finished" not in command("status", "alone").stdout
 
 
 def test_a_second_ctrl_c_leaves_at_once(folder: Path, start):

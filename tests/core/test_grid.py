@@ -9,6 +9,7 @@ import tomli_w
 from modbench.core.errors import RequestError
 from modbench.core.grid import load_sweep, parse_sweep, preset_names
 from modbench.core.identity import run_id
+from modbench.core.protocol import EVALUATION_PRESETS
 from modbench.core.spec import RunSpec
 
 GRID = """
@@ -226,3 +227,26 @@ def test_a_file_that_is_no_sweep_is_one_line(tmp_path, text):
     with pytest.raises(RequestError) as refused:
         load_sweep(str(path))
     assert "\n" not in str(refused.value)
+
+
+SHORT = {
+    "task": {"architecture": "mlp", "num_rules": [2, 8]},
+    "evaluation": {"preset": "short", "curve_every": 7},
+}
+
+
+def test_a_preset_of_evaluation_is_recorded_as_the_fields_that_it_stands_for():
+    sweep = parse_sweep({"grid": [SHORT]}, {"evaluation.performance_batches": 3})
+    recorded = {**EVALUATION_PRESETS["short"], "curve_every": 7, "performance_batches": 3}
+    assert sweep.source["grid"][0]["evaluation"] == recorded
+    again = parse_sweep(sweep.source)
+    assert list(again.runs) == list(sweep.runs)
+    assert {spec.evaluation.adaptation_samples for spec in sweep.runs.values()} == {1000}
+    by_override = parse_sweep({"grid": [{"task": SHORT["task"]}]}, ["evaluation.preset=short"])
+    assert {spec.evaluation.performance_batches for spec in by_override.runs.values()} == {10}
+
+
+@pytest.mark.parametrize("preset", ["shrot", ["short"], 3])
+def test_an_unknown_preset_of_evaluation_is_refused(preset):
+    with pytest.raises(RequestError, match=r"evaluation\.preset.*Possible: short"):
+        parse_sweep({"grid": [SHORT]}, {"evaluation.preset": preset})

@@ -6,6 +6,7 @@ import pytest
 
 from modbench.core.errors import RequestError
 from modbench.core.identity import run_id
+from modbench.core.protocol import EVALUATION_PRESETS
 from modbench.core.spec import EvaluationSpec, ModelSpec, RunSpec, TrainSpec
 from modbench.core.task_spec import TASKS
 
@@ -133,3 +134,25 @@ def test_a_request_error_is_a_value_error():
     with pytest.raises(ValueError, match=r"task\.num_rules"):
         RunSpec.of({"architecture": "mlp", "num_rules": 0})
     assert issubclass(RequestError, ValueError)
+
+
+def test_the_short_evaluation_fills_in_what_is_not_named():
+    of = ({"architecture": "mha", "num_rules": 4}, {"name": "modular"})
+    short = RunSpec.of(*of, evaluation={"preset": "short", "performance_batches": 7}).evaluation
+    assert short.performance_batches == 7
+    assert (short.activation_samples, short.adaptation_distributions, short.adaptation_samples) == (
+        50_000,
+        20,
+        1000,
+    )
+    paper = RunSpec.of(*of).evaluation
+    assert (short.lengths, short.performance_batch_size, short.curve_every) == (
+        paper.lengths, paper.performance_batch_size, paper.curve_every,
+    )  # fmt: skip
+    assert "preset" not in short.model_dump()
+
+
+def test_a_preset_is_the_same_run_as_its_fields_written_out():
+    of = ({"architecture": "mlp", "num_rules": 2}, {"name": "modular"}, {"steps": 10})
+    fields = EVALUATION_PRESETS["short"]
+    assert run_id(RunSpec.of(*of, {"preset": "short"})) == run_id(RunSpec.of(*of, fields))

@@ -6,10 +6,10 @@ import pytest
 
 from compiling import quick_jit
 from modbench.core.quantities import METRICS, PERFORMANCE
-from modbench.evaluation.activation import activation_matrix, gate_mass, module_distributions, sampling
+from modbench.evaluation.activation import activation_matrix, module_distributions, rule_distributions
+from modbench.evaluation.batches import evaluation_parts, gate_batches, positions_evaluated, shifts_per_batch
 from modbench.evaluation.evaluate import checkpoint_result, measure_checkpoint
 from modbench.evaluation.group import run_group
-from modbench.evaluation.performance import performance
 from modbench.metrics import dirichlet_rule_distributions
 from modbench.training.streams import Purpose, stream
 from modbench.training.trainer import Trainer
@@ -42,8 +42,9 @@ def loss_of(kind, prediction, target):
 def test_performance_is_that_of_truly_shorter_and_scaled_examples(architecture, kind):
     spec, trainer, params, data = prepared(architecture, kind)
     lengths, evaluation = spec.evaluation.lengths, spec.evaluation
-    measured = quick_jit(lambda p, d: performance(trainer, p, d))(params, data)
-    assert measured.loss.shape == (evaluation.performance_batches, 2, len(lengths))
+    measured = quick_jit(lambda p, d: measure_checkpoint(trainer, p, d))(params, data).performance
+    shape = (evaluation.performance_batches, 2, len(lengths))
+    loss, error = (np.asarray(means).reshape(shape) for means in measured)
     keys = jax.random.split(stream(data.seeds, Purpose.PERFORMANCE), evaluation.performance_batches)
     model = trainer.model(params)
     for b, key in enumerate(keys):
@@ -54,23 +55,19 @@ def test_performance_is_that_of_truly_shorter_and_scaled_examples(architecture, 
                 batch = trainer.task.batch(data.coefficients, inputs[cut], rule[cut], scale)
                 prediction = np.asarray(model(batch.inputs, batch.rule).prediction)
                 target = np.asarray(batch.target)
-                np.testing.assert_allclose(
-                    measured.error[b, s, n], error_of(kind, prediction, target), rtol=1e-4
-                )
-                np.testing.assert_allclose(
-                    measured.loss[b, s, n], loss_of(kind, prediction, target), rtol=1e-4
-                )
+                np.testing.assert_allclose(error[b, s, n], error_of(kind, prediction, target), rtol=1e-4)
+                np.testing.assert_allclose(loss[b, s, n], loss_of(kind, prediction, target), rtol=1e-4)
 
 
 @pytest.mark.parametrize("architecture", ["mlp", "mha", "rnn"])
 def test_gates_are_averaged_per_rule_and_per_distribution(architecture):
     spec, trainer, params, data = prepared(architecture)
-    plan, model = sampling(spec), trainer.model(params)
-    measured = quick_jit(lambda p, d: gate_mass(trainer, p, d))(params, data)
+    plan, model, distributions = gate_batches(spec), trainer.model(params), rule_distributions(spec)
+    measured = quick_jit(lambda p, d: measure_checkpoint(trainer, p, d))(params, data).gates
     A, q = activation_matrix(spec, measured), module_distributions(spec, measured)
     assert plan.uniform * plan.size * spec.length >= spec.evaluation.activation_samples
     assert plan.each * plan.size >= spec.evaluation.adaptation_samples
-    np.testing.assert_array_equal(plan.distributions, dirichlet_rule_distributions(3, 4))
+    np.testing.assert_array_equal(distributions, dirichlet_rule_distributions(3, 4))
     np.testing.assert_allclose(A.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(q.sum(axis=1), 1, atol=1e-5)
 
@@ -85,10 +82,30 @@ def test_gates_are_averaged_per_rule_and_per_distribution(architecture):
     for r in range(3):
         np.testing.assert_allclose(A[r], gates[rules == r].mean(axis=0), atol=1e-5)
     key = keys[plan.uniform + 2 * plan.each]
-    inputs, rule = trainer.task.draw(key, plan.size, spec.length, np.float32(plan.distributions[2]))
+    inputs, rule = trainer.task.draw(key, plan.size, spec.length, np.float32(distributions[2]))
     one_batch = np.asarray(model(inputs, rule).gates).reshape(-1, 3).mean(axis=0)
     assert plan.each == 1
     np.testing.assert_allclose(q[2], one_batch, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "mha", "rnn"])
+def test_passes_are_counted_as_they_are_made(architecture):
+    spec, trainer, *_ = prepared(architecture)
+    lengths = 1 if trainer.task.causal else len(spec.evaluation.lengths)
+    assert shifts_per_batch(spec) == 2 * lengths
+
+
+def test_batches_by_hand():
+    # MHA: 2 batches of 16 sequences under 2 scales and 3 lengths, at 6 tokens each. 400 tokens in batches of 50
+    # sequences of 4 tokens are 2 batches; 4 distributions of 50 sequences are 4 more.
+    spec, *_ = prepared("mha")
+    assert evaluation_parts(spec) == ((12, 96), (6, 200))
+    assert [positions_evaluated(spec, batches) for batches in (0, 1, 12, 13, 18)] == [
+        0, 96, 12 * 96, 12 * 96 + 200, 12 * 96 + 6 * 200,
+    ]  # fmt: skip
+    assert positions_evaluated(spec, 2 * 18) == 2 * (12 * 96 + 6 * 200)
+    monolithic, *_ = prepared("rnn", model="monolithic")
+    assert evaluation_parts(monolithic) == ((4, 96),)
 
 
 def measured_run(spec):

@@ -19,10 +19,17 @@ class Clock:
 
 
 def two_equal_cohorts() -> list[PlannedCohort]:
-    """Two cohorts of 3 runs in one group each, of nearly the same cost."""
-    return list(
-        make_plan(sweep(models=["modular"], train__batch_size=[8, 9], rules=[2], steps=100).runs).pending
-    )
+    """Two cohorts of 3 runs in one group each, of nearly the same cost, that are evaluated on 86 examples."""
+    evaluation = {
+        "performance_batches": 1,
+        "performance_batch_size": 1,
+        "activation_samples": 40,
+        "adaptation_distributions": 1,
+        "adaptation_samples": 1,
+    }
+    fields = {f"evaluation__{name}": value for name, value in evaluation.items()}
+    runs = sweep(["modular"], [2], train__batch_size=[8, 9], steps=100, **fields).runs
+    return list(make_plan(runs).pending)
 
 
 def started(workers: int = 1) -> tuple[SweepProgress, Clock, list[PlannedCohort]]:

@@ -22,6 +22,8 @@ class Progress(NamedTuple):
     step: int
     steps: int
     loss: float | None
+    batch: int = 0
+    batches: int = 0
 
 
 def result(spec: RunSpec) -> RunResult:
@@ -62,7 +64,7 @@ def quick(
     steps = specs[0].train.steps
     report(Progress("compile", 0, steps, None))
     report(Progress("train", steps, steps, 0.5))
-    report(Progress("evaluate", steps, steps, 0.5))
+    report(Progress("evaluate", steps, steps, 0.5, 10, 10))
     return [result(spec) for spec in specs]
 
 
@@ -96,6 +98,13 @@ def slow(
             return None
         time.sleep(0.1)
     return [result(spec) for spec in specs]
+
+
+def slow_from_seed_2(
+    specs: Sequence[RunSpec], width: int, report: Report, should_stop: Callable[[], bool], keeper: Keeper
+) -> list[RunResult] | None:
+    """The first two seeds train in no time."""
+    return (slow if specs[0].seed >= 2 else quick)(specs, width, report, should_stop, keeper)
 
 
 def breaks_at_seed_1(

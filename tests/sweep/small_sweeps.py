@@ -23,7 +23,7 @@ def sweep(
     }
     for field, value in fields.items():
         part, _, name = field.partition("__")
-        grid[part][name] = value
+        grid.setdefault(part, {})[name] = value
     return parse_sweep({"name": "small", "grid": [grid]})
 
 

@@ -1,4 +1,6 @@
+import csv
 import math
+from pathlib import Path
 
 import fake_training
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from small_sweeps import spec, sweep
 
 from modbench.core.names import PAPER_MODELS
+from modbench.core.spec import RunSpec
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
 from modbench.sweep.cost import (
@@ -14,12 +17,15 @@ from modbench.sweep.cost import (
     Probe,
     StepTime,
     choose_probes,
+    curve_steps,
     disk_bytes,
     estimate_time,
+    evaluation_steps,
     fit_step_time,
     flops,
     flops_per_step,
     memory_bytes,
+    step_work,
 )
 from modbench.sweep.keeping import USUAL
 from modbench.sweep.plan import make_plan
@@ -77,8 +83,18 @@ def test_disk_is_about_what_a_store_takes(tmp_path, model, rules):
     assert disk_bytes([cohort]) == pytest.approx(taken, rel=0.25)
 
 
+def probe_of(one, seconds, evaluation=0.0, compiling=0.0):
+    return Probe(one, seconds, evaluation, compiling)
+
+
+def of_widths(widths):
+    return [spec(encoder_width=width) for width in widths]
+
+
 def test_one_probe_is_proportional():
-    assert fit_step_time([Probe("mlp", 2e6, 0.01)]) == StepTime(0.0, pytest.approx(5e-9))
+    one = spec()
+    fitted = fit_step_time([probe_of(one, 0.01)])
+    assert fitted == StepTime(0.0, pytest.approx(0.01 / step_work(one)))
 
 
 @given(
@@ -87,30 +103,89 @@ def test_one_probe_is_proportional():
 )
 def test_the_fit_recovers_an_exact_law(overhead: float, rate: float):
     law = StepTime(overhead, rate)
-    probes = [Probe("mlp", f, law.seconds(f)) for f in (1e6, 3e7, 1e9)]
-    fitted = fit_step_time(probes)
-    for f in (1e6, 1e7, 1e8, 1e9):
-        assert fitted.seconds(f) == pytest.approx(law.seconds(f), rel=0.03)
+    specs = of_widths([8, 64, 512])
+    fitted = fit_step_time([probe_of(one, law.seconds(step_work(one))) for one in specs])
+    for one in of_widths([8, 32, 128, 512]):
+        assert fitted.seconds(step_work(one)) == pytest.approx(law.seconds(step_work(one)), rel=0.03)
 
 
 def test_the_fit_is_never_negative():
-    falling = fit_step_time([Probe("mlp", 1e6, 0.02), Probe("mlp", 1e8, 0.01)])
+    small, large = of_widths([16, 256])
+    falling = fit_step_time([probe_of(small, 0.02), probe_of(large, 0.01)])
     assert falling.overhead > 0
-    assert falling.seconds_per_flop >= 0
-    assert falling.seconds(1e7) == pytest.approx(math.sqrt(0.02 * 0.01), rel=0.01)
-    steep = fit_step_time([Probe("mlp", 1e6, 0.001), Probe("mlp", 1e8, 1.0)])
+    assert falling.per_work >= 0
+    assert falling.seconds(step_work(spec())) == pytest.approx(math.sqrt(0.02 * 0.01), rel=0.02)
+    steep = fit_step_time([probe_of(small, 0.001), probe_of(large, 100.0)])
     assert steep.overhead == 0
 
 
+@pytest.mark.parametrize("architecture", ["mlp", "mha", "rnn"])
+def test_the_model_of_a_step_fits_what_was_measured(architecture):
+    """Over rules and encoder widths within 13 %, on a scale of each architecture's own."""
+    with (Path(__file__).parents[2] / "docs/images/growth.csv").open() as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if row["architecture"] == architecture and row["axis"] in ("rules", "encoder width")
+        ]
+    apart = []
+    for row in rows:
+        one = spec(architecture, "modular", int(row["num_rules"]), encoder_width=int(row["encoder_width"]))
+        apart.append(math.log(float(row["ms_per_step_and_run"]) / step_work(one)))
+    middle = sum(apart) / len(apart)
+    assert len(apart) == 6
+    assert max(abs(value - middle) for value in apart) < math.log(1.13)
+
+
+def test_steps_of_curve_and_evaluation_by_hand():
+    # Points after 0, 10, 20 and 25 updates, each of 2 x 3 batches: 24 passes forward, a third of a step each.
+    train, evaluation = {"steps": 25, "batch_size": 16}, {"curve_every": 10, "curve_batches": 3}
+    one = tiny_evaluation(train=train, evaluation=evaluation)
+    assert curve_steps(one) == pytest.approx(8)
+    # Two checkpoints of 2 x 2 passes of 16 examples (two scales), 400 in 8 batches of 50, and 4 x 50: 664 examples.
+    assert evaluation_steps(one) == pytest.approx(2 * 664 / 16 / 3)
+    assert evaluation_steps(one, 4 + 1) == pytest.approx((64 + 50) / 16 / 3)
+    assert evaluation_steps(one, 16 + 1) == pytest.approx((664 + 16) / 16 / 3)
+
+
+def tiny_evaluation(**tables):
+    evaluation = {
+        "performance_batches": 2,
+        "performance_batch_size": 16,
+        "activation_samples": 400,
+        "adaptation_distributions": 4,
+        "adaptation_samples": 50,
+    }
+    tables["evaluation"] = evaluation | tables["evaluation"]
+    return RunSpec.of({"architecture": "mlp", "num_rules": 2}, {"name": "modular"}, **tables)
+
+
 def test_expected_time_by_hand():
-    # 3 runs in groups of 2: four places. 10 steps at 0.5 s: 20 s, and 4 s of compilation.
-    step = flops_per_step(spec())
-    cohort = PlannedCohort.of([spec(seed=seed, steps=10) for seed in range(3)], 2)
-    probes = [Probe("mlp", step, 0.5, compile_seconds=4.0)]
-    alone = estimate_time([cohort], probes, workers=2)
-    assert alone == pytest.approx((24.0, 24.0, 24.0))
-    assert estimate_time([cohort] * 3, probes, workers=2) == pytest.approx((36.0, 72.0, 24.0))
-    assert estimate_time([], probes, workers=2) == (0.0, 0.0, 0.0)
+    # 3 runs in groups of 2: four places. Each takes 10 steps and those of its curve at 0.5 s, and 7 s of evaluation.
+    runs = [spec(seed=seed, steps=10) for seed in range(3)]
+    cohort = PlannedCohort.of(runs, 2)
+    training = 4 * 0.5 * (10 + curve_steps(runs[0]))
+    probed = [probe_of(runs[0], 0.5, evaluation=7.0, compiling=4.0)]
+    alone = estimate_time([cohort], probed, workers=2)
+    assert alone == pytest.approx((training + 28, training + 28, training, 28, 0))
+    # Another program of the same cost is compiled besides.
+    others = [
+        run.model_copy(update={"train": run.train.model_copy(update={"clip_norm": 1.0})}) for run in runs
+    ]
+    other = PlannedCohort.of(others, 2)
+    both = estimate_time([cohort, other], probed, workers=1)
+    assert both == pytest.approx((2 * training + 60, training + 32, 2 * training, 56, 4))
+    assert both.core_seconds == both.seconds
+    assert estimate_time([], probed, workers=2) == (0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_a_run_with_four_times_the_evaluation_takes_four_times_as_long_for_it():
+    fields = {"performance_batches": 25, "activation_samples": 250_000, "adaptation_samples": 2500}
+    of = ({"architecture": "mlp", "num_rules": 2}, {"name": "modular"}, {"steps": 10})
+    quarter, paper = RunSpec.of(*of, fields), RunSpec.of(*of)
+    probed = [probe_of(quarter, 0.5, evaluation=7.0)]
+    whole = estimate_time([PlannedCohort.of([paper], 1)], probed, workers=1)
+    assert whole.evaluating == pytest.approx(28, rel=0.01)
 
 
 def test_probes_span_each_architecture_and_stay_cheap():

@@ -10,6 +10,8 @@ import pytest
 from clockwork import Clock, play, started
 from small_sweeps import spec, sweep
 
+from modbench.evaluation.batches import batches_in_all
+from modbench.sweep.cost import evaluation_steps
 from modbench.sweep.describe import describe_bytes, describe_cell, describe_seconds, plural
 from modbench.sweep.display import LiveDisplay, Plain, Silent, make_display, summary_line
 from modbench.sweep.events import (
@@ -21,7 +23,7 @@ from modbench.sweep.events import (
     Resumed,
     Started,
 )
-from modbench.sweep.picture import picture
+from modbench.sweep.picture import activity, picture
 from modbench.sweep.plan import make_plan
 from modbench.sweep.progress import SweepProgress
 from modbench.sweep.screen import Screen
@@ -124,7 +126,7 @@ def test_the_live_display_shows_the_bar_and_every_worker():
     console.print(display.render())
     output = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
     assert "4/10 runs, 60 steps/s, time left: measuring" in output
-    assert re.search(r"MLP regression R=2 E=32 Modular +━+ +step 40/100 loss 0.125", output)
+    assert re.search(r"MLP regression R=2 E=32 Modular +━+╸? +step 40/100 loss 0.125", output)
     assert re.search(r"MLP regression R=2 E=32 Modular +compiling", output)
     assert "stopping at the next chunk" in output
 
@@ -256,5 +258,18 @@ def test_each_model_has_a_chart_of_the_group_that_was_begun_last():
     console = Screen(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     console.print(picture(progress, charts=False))
     assert "▁" not in console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    assert progress.active[0].share == pytest.approx(1.0)
-    assert progress.active[1].share == pytest.approx(0.5)
+    whole = [100 + evaluation_steps(cohort.runs[0]) for cohort in (a, b)]
+    assert progress.active[0].share == pytest.approx(100 / whole[0])
+    assert progress.active[1].share == pytest.approx(50 / whole[1])
+
+
+def test_evaluation_shows_its_batches_and_fills_the_bar():
+    progress, clock, (a, _) = started()
+    batches = batches_in_all(a.runs[0])
+    play(progress, clock, (0, Started(0, a.cohort_id)))
+    play(progress, clock, (1, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5, 3, batches)))
+    assert batches == 2 * (2 + 40 + 1)
+    assert activity(progress.active[0]) == "evaluating batch 3/86 loss 0.5"
+    share = progress.active[0].share
+    play(progress, clock, (1, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5, batches, batches)))
+    assert share < progress.active[0].share == pytest.approx(1)

@@ -9,8 +9,9 @@ from clockwork import compiling, play, started
 from small_sweeps import sweep
 
 from modbench.core.spec import RunSpec
+from modbench.evaluation.batches import batches_in_all
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.cost import flops_per_step
+from modbench.sweep.cost import curve_steps, evaluation_steps, step_work
 from modbench.sweep.events import Advanced, Elsewhere, Event, Published, Started
 from modbench.sweep.forecast import makespan
 from modbench.sweep.plan import make_plan
@@ -29,8 +30,8 @@ RULES = {
 }
 MODEL = {"monolithic": 0.8, "modular": 1.0, "modular-op": 0.9, "gt-modular": 0.85}
 COMPILING = {"monolithic": 4.0, "modular": 7.0, "modular-op": 7.0, "gt-modular": 8.0}
-EVALUATION = {"mlp": 1000, "mha": 500, "rnn": 100}
-"""Steps of training that take as long as the evaluation of a run."""
+EVALUATION = {"mlp": 0.54, "mha": 2.1, "rnn": 0.75}
+"""Time of evaluation in times of `evaluation_steps` training steps: averages of `studies/small`."""
 IMPORTING = 4.0
 
 
@@ -52,11 +53,14 @@ def story(worker: int, index: int, cohort: PlannedCohort) -> Iterator[tuple[floa
     groups, steps = ceil(len(cohort.runs) / cohort.width), cohort.runs[0].train.steps
     weather = 1 + 0.15 * chance(index)  # a shared machine is not always as fast
     training = weather * step_seconds(spec) * cohort.width * steps
-    evaluation = weather * step_seconds(spec) * cohort.width * EVALUATION[spec.task.architecture]
+    steps_alike = EVALUATION[spec.task.architecture] * evaluation_steps(spec)
+    evaluation = weather * step_seconds(spec) * cohort.width * steps_alike
     compiling = weather * COMPILING[spec.model.name]
 
-    def told(group: int, phase: str, step: int) -> Event:
-        return Advanced(worker, identity, group, phase, step, steps, 0.5)
+    batches = batches_in_all(spec)
+
+    def told(group: int, phase: str, step: int, batch: int = 0) -> Event:
+        return Advanced(worker, identity, group, phase, step, steps, 0.5, batch, batches)
 
     yield 0.2, Started(worker, identity)
     for group in range(groups):
@@ -65,10 +69,18 @@ def story(worker: int, index: int, cohort: PlannedCohort) -> Iterator[tuple[floa
         yield 0.7 * compiling if first else 0.0, told(group, "train", 0)
         for part in range(1, 51):
             yield training / 50, told(group, "train", steps * part // 50)
-        yield 0.0, told(group, "evaluate", steps)
-        yield evaluation / 2 + (0.3 * compiling if first else 0.0), told(group, "evaluate", steps)
+        yield 0.0, told(group, "compile", steps)
+        yield 0.3 * compiling if first else 0.0, told(group, "evaluate", steps)
+        for part in range(1, 21):
+            share = evaluation_steps(spec, batches * part // 20) - evaluation_steps(
+                spec, batches * (part - 1) // 20
+            )
+            yield (
+                evaluation * share / evaluation_steps(spec),
+                told(group, "evaluate", steps, batches * part // 20),
+            )
         yield (
-            evaluation / 2,
+            0.0,
             told(group + 1, "compile", 0)
             if group + 1 < groups
             else Published(worker, identity, len(cohort.runs), 0),
@@ -132,6 +144,7 @@ def cohorts_of(architectures: Sequence[str], widths: Sequence[int]) -> list[Plan
             steps=STEPS[architecture],
             task__kind=["regression", "classification"],
             model__encoder_width=list(widths),
+            evaluation__preset="short",
         ).runs
     return list(make_plan(runs).pending)
 
@@ -170,41 +183,53 @@ def test_time_left_keeps_phases_apart():
         *compiling(a),
     )
     assert progress.seconds_left() is None
-    # 7 s of compilation until the first chunk is done, then 50 steps in 10 s.
+    # 7 s of compilation until the first chunk is done, then 50 steps in 10 s. Until evaluation was seen, its passes
+    # are expected to take the time of training's, and its program that of training's program.
     play(
         progress,
         clock,
         (7, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
         (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
     )
-    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
-    assert progress.seconds_left() == pytest.approx(10 + 7 + 20 * ratio)
-    # 10 s for the rest, then 2 s of evaluation for each of two checkpoints, and 3 s until the first could begin;
-    # the other cohort will need all that too.
+    ratio = step_work(b.runs[0]) / step_work(a.runs[0])
+    passes = [0.2 * evaluation_steps(c.runs[0]) / (1 + curve_steps(c.runs[0]) / 100) for c in (a, b)]
+    training = 10 + 20 * ratio
+    assert progress.seconds_left() == pytest.approx(training + 7 + 2 * 7 + passes[0] + ratio * passes[1])
+    # 10 s for the rest, 3 s until evaluation could begin, and 4 s for 86 examples on both checkpoints; the other
+    # cohort will need all that too, and has as many examples to be evaluated.
+    batches = batches_in_all(a.runs[0])
     play(
         progress,
         clock,
-        (10, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
-        (3 + 2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
-        (2, Published(0, a.cohort_id, 3, 0)),
+        (10, Advanced(0, a.cohort_id, 0, "compile", 100, 100, 0.5)),
+        (3, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5, 0, batches)),
+        (2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5, batches // 2, batches)),
+    )
+    assert progress.seconds_left() == pytest.approx(2 + 7 + 20 * ratio + 3 + 4)
+    play(
+        progress,
+        clock,
+        (2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5, batches, batches)),
+        (0, Published(0, a.cohort_id, 3, 0)),
     )
     assert progress.seconds_left() == pytest.approx(7 + 20 * ratio + 3 + 4)
 
 
 def test_a_whole_cohort_tells_the_time_left_however_short_its_training():
     progress, clock, (a, b) = started()
+    batches = batches_in_all(a.runs[0])
     play(
         progress,
         clock,
         *compiling(a),
         (7, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
-        (0.2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
-        (3, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5)),
+        (0.2, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5, 0, batches)),
+        (0.6, Advanced(0, a.cohort_id, 0, "evaluate", 100, 100, 0.5, batches, batches)),
     )
     assert progress.seconds_left() is None
     play(progress, clock, (0, Published(0, a.cohort_id, 3, 0)))
-    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
-    assert progress.seconds_left() == pytest.approx(7 + 0.2 * ratio + 3)
+    ratio = step_work(b.runs[0]) / step_work(a.runs[0])
+    assert progress.seconds_left() == pytest.approx(7 + 7 + 0.2 * ratio + 0.6)
 
 
 def test_more_workers_do_not_shorten_the_longest_cohort():
@@ -216,8 +241,15 @@ def test_more_workers_do_not_shorten_the_longest_cohort():
         (0, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
         (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
     )
-    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
-    assert progress.seconds_left() == pytest.approx(20 * ratio)
+    assert progress.seconds_left() == pytest.approx(seconds_of(b, a, 0.2))
+
+
+def seconds_of(cohort: PlannedCohort, seen: PlannedCohort, step: float) -> float:
+    """Expected seconds of a cohort whose like trains at some seconds a step; nothing was compiled."""
+    spec = cohort.runs[0]
+    ratio = step_work(spec) / step_work(seen.runs[0])
+    steps = spec.train.steps
+    return step * ratio * (steps + evaluation_steps(spec) / (1 + curve_steps(spec) / steps))
 
 
 def test_whoever_trains_a_cohort_elsewhere_shares_the_work():
@@ -230,5 +262,4 @@ def test_whoever_trains_a_cohort_elsewhere_shares_the_work():
         (0, Advanced(0, a.cohort_id, 0, "train", 0, 100, 0.5)),
         (10, Advanced(0, a.cohort_id, 0, "train", 50, 100, 0.5)),
     )
-    ratio = flops_per_step(b.runs[0]) / flops_per_step(a.runs[0])
-    assert progress.seconds_left() == pytest.approx(20 * ratio)
+    assert progress.seconds_left() == pytest.approx(seconds_of(b, a, 0.2))

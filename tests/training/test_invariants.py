@@ -1,5 +1,6 @@
 """A run's numbers are its own: not its companions', the chunking's, the width's or a global seed's."""
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -7,7 +8,9 @@ import jax
 import numpy as np
 import pytest
 
+from modbench.evaluation.batches import batches_in_all
 from modbench.evaluation.group import Progress, Stopped, run_group
+from modbench.evaluation.measuring import Evaluation
 from modbench.training.cohort import CohortProgram, replica
 from tiny_runs import tiny
 
@@ -123,6 +126,44 @@ def test_a_group_stops_between_chunks_and_reports_on_the_way():
     assert seen[-1].phase == "train"
     assert 0 < seen[-1].step < 1000
     assert seen[-1].loss > 0
+
+
+def test_a_group_stops_between_batches_of_evaluation_and_reports_them():
+    seen: list[Progress] = []
+    spec = tiny("mha", evaluation={"performance_batches": 100})
+
+    with pytest.raises(Stopped):
+        run_group([spec], 1, seen.append, lambda: seen[-1].phase == "evaluate")
+    assert [progress.phase for progress in seen[-2:]] == ["compile", "evaluate"]
+    # 100 batches under 10 shifts; 400 tokens in batches of 50 sequences, and 4 distributions: of two checkpoints.
+    assert (seen[-1].batch, seen[-1].batches) == (1, 2 * (1000 + 1 + 4))
+    assert run_group([spec], 1, seen.append)[0].status == "done"
+    assert seen[-1].batch == seen[-1].batches
+
+
+def test_a_stop_that_is_heard_at_the_very_end_loses_nothing():
+    seen: list[Progress] = []
+    (result,) = run_group(
+        [tiny()], 1, seen.append, lambda: seen[-1].batch > 0 and seen[-1].batch == seen[-1].batches
+    )
+    assert result.status == "done"
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_how_evaluation_is_cut_changes_no_bit(architecture, width):
+    specs = runs(architecture, seeds=range(width))
+    program = CohortProgram(specs[0], width)
+    params, data = program.init(specs).params, program.data(specs)
+    count = batches_in_all(specs[0]) // 2
+    measured = []
+    for cuts in ([0, count], [0, 1, 4, 5, count - 1, count]):
+        evaluation = Evaluation(program, params, data)
+        for first, end in itertools.pairwise(cuts):
+            evaluation.measure(first, end)
+        measured.append(evaluation.result())
+    assert_same(*measured)
+    assert all(np.asarray(leaf).any() for leaf in jax.tree.leaves(measured[0]))
 
 
 def test_a_group_must_be_of_one_cohort_and_fit():

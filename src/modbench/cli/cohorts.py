@@ -35,6 +35,7 @@ class Cohort(NamedTuple):
         what: what its runs share.
         runs: number of runs that it gives, or is to give, to the store.
         note: where it runs and how far it is; where it goes on; why it failed; how many of its runs diverged.
+        finished: runs among them that are finished and wait for the others, to be stored with them.
     """
 
     cohort_id: str
@@ -42,6 +43,7 @@ class Cohort(NamedTuple):
     what: str
     runs: int
     note: str
+    finished: int = 0
 
 
 def cohorts_of(store: Store, tables: Tables) -> list[Cohort]:
@@ -55,12 +57,14 @@ def cohorts_of(store: Store, tables: Tables) -> list[Cohort]:
     holders, reasons = claims.living(), claims.failures()
     cohorts = []
     for cohort_id, runs in tables.missing.groupby("cohort_id"):
-        state, note = "waiting", _left(store, str(cohort_id))
+        checkpoints = Checkpoints(store.folder, str(cohort_id))
+        finished = checkpoints.finished_runs()
+        state, note = "waiting", _left(checkpoints, finished)
         if cohort_id in holders:
             state, note = "running", _progress(holders[str(cohort_id)])
         elif cohort_id in reasons:
             state, note = "failed", reasons[str(cohort_id)]
-        cohorts.append(Cohort(str(cohort_id), state, _cell(runs), len(runs), note))
+        cohorts.append(Cohort(str(cohort_id), state, _cell(runs), len(runs), note, finished))
     recorded = tables.runs[tables.runs["checkpoint"] == CHECKPOINT]
     missing = {cohort.cohort_id for cohort in cohorts}
     for cohort_id, runs in recorded.groupby("cohort_id"):
@@ -123,10 +127,12 @@ def _cell(runs: pd.DataFrame) -> str:
     return f"{row_setting(row)} R={row['num_rules']} E={row['encoder_width']} {model}"
 
 
-def _left(store: Store, cohort_id: str) -> str:
-    """Where a cohort that nobody trains goes on, as the names of its checkpoints say."""
-    states = Checkpoints(store.folder, cohort_id).states()
-    return f"goes on at run {states[0].start + 1}, step {states[0].step:,}" if states else ""
+def _left(checkpoints: Checkpoints, finished: int) -> str:
+    """What a cohort that nobody trains has come to, as the names of its checkpoints say."""
+    parts = [f"{plural(finished, 'run')} finished"] if finished else []
+    if states := checkpoints.states():
+        parts.append(f"goes on at run {states[0].start + 1}, step {states[0].step:,}")
+    return "; ".join(parts)
 
 
 def _progress(holder: Holder) -> str:
@@ -137,7 +143,7 @@ def _progress(holder: Holder) -> str:
     doing = {
         "train": f"step {holder.step:,} of {holder.steps:,}",
         "compile": "compiling",
-        "evaluate": "evaluating",
+        "evaluate": f"evaluating batch {holder.step:,} of {holder.steps:,}",
     }
     activity = doing.get(holder.phase, "starting")
     group = f"group {holder.group + 1}, " if holder.group else ""

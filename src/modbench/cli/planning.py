@@ -18,6 +18,7 @@ from modbench.core.text import one_line
 from modbench.store.durable import entries, exists, leads_to_folder
 from modbench.store.files import Store
 from modbench.store.plan import PlannedCohort
+from modbench.sweep.advice import evaluation_advice, expected_share
 from modbench.sweep.cost import (
     Probe,
     TimeEstimate,
@@ -126,11 +127,16 @@ def _summary(
     memory = max(memory_bytes(cohort) for cohort in plan.pending)
     table.add_row("memory", f"about {describe_bytes(memory)} for the largest cohort, per worker")
     table.add_row("disk", f"about {describe_bytes(disk_bytes(plan.pending))}")
+    share = expected_share(plan.pending)
     if time is not None:
+        share = time.evaluating / (time.training + time.evaluating)
         table.add_row("time", f"about {describe_seconds(time.seconds)} with {plural(workers, 'worker')}")
-        table.add_row(
-            "", f"estimated from {plural(len(probes), 'probe')} on this machine; evaluation not counted"
-        )
+        parts = {"training": time.training, "evaluating": time.evaluating, "compiling": time.compiling}
+        shown = ", ".join(f"{name} {describe_seconds(seconds)}" for name, seconds in parts.items())
+        table.add_row("", f"of all workers together: {shown}")
+        table.add_row("", f"estimated from {plural(len(probes), 'probe')} on this machine")
+    if advice := evaluation_advice(plan.pending, share):
+        table.add_row("advice", advice)
     return table
 
 

@@ -9,7 +9,8 @@ from modbench.cli.console import complain, output
 from modbench.core.errors import MachineError, RequestError
 from modbench.core.grid import Sweep, load_sweep
 from modbench.store.files import Damage
-from modbench.sweep.describe import describe_cell, plural
+from modbench.sweep.advice import preset_advice
+from modbench.sweep.describe import describe_cell, plural, waiting_words
 from modbench.sweep.display import Display, make_display
 from modbench.sweep.events import CohortFailed, Event
 from modbench.sweep.executors import Executor, make_executor
@@ -83,12 +84,16 @@ def run_and_show(
         complain(set_aside_line(damage), style="yellow")
     if not quiet:
         console.say(_beginning(sweep, prepared, executor))
+        if advice := preset_advice(prepared.plan.pending):
+            console.say(f"training is short beside evaluation; {advice}")
     logs = folder / "tensorboard" if tensorboard else None
     with event_log(logs, prepared.store, prepared.plan.pending) as log:
         failures, stopped = _train(sweep, prepared, executor, console, quiet, keeping, log)
     result = outcome(sweep, prepared.store, failures)
     if stopped and result.missing:
         stored = f"{result.done + len(result.failed):,} of {plural(len(sweep.runs), 'run')} stored"
+        if result.waiting:
+            stored += f", {waiting_words(result.waiting)}"
         again = _command(name, out, executor_name, address, overrides, keeping)
         complain(f"interrupted, {stored}; continue with: {again}", style="yellow")
         return INTERRUPTED

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from modbench.cli.cohorts import COHORT_STATES, check_states, cohorts_line, cohorts_of, cohorts_table
+from modbench.cli.cohorts import COHORT_STATES, Cohort, check_states, cohorts_line, cohorts_of, cohorts_table
 from modbench.cli.console import output
 from modbench.cli.results import STATES, failure_lines, row_setting, summarise
 from modbench.core.names import MODEL_TITLES
@@ -74,15 +74,21 @@ def _follow(folder: Path, show: Callable[[Tables], None], sleep: Callable[[float
         sleep(max(WATCH_SECONDS, (time.monotonic() - started) / READING_SHARE))
 
 
-def _counts_line(counts: pd.DataFrame) -> str:
+def _counts_line(counts: pd.DataFrame, cohorts: Sequence[Cohort]) -> str:
     done, failed, waiting = (int(sum(counts[state])) for state in STATES)
     total = plural(done + failed + waiting, "run")
-    return f"{total}: {done:,} done, {failed:,} failed, {waiting:,} waiting"
+    line = f"{total}: {done:,} done, {failed:,} failed, {waiting:,} waiting"
+    finished = sum(cohort.finished for cohort in cohorts)
+    return (
+        f"{line} ({finished:,} of them finished, to be stored with the rest of their cohort)"
+        if finished
+        else line
+    )
 
 
 def _watch_line(folder: Path, tables: Tables) -> str:
-    cohorts = cohorts_line(cohorts_of(Store.open(folder), tables))
-    return f"{_counts_line(summarise(tables, by_rules=False))}; {cohorts}"
+    cohorts = cohorts_of(Store.open(folder), tables)
+    return f"{_counts_line(summarise(tables, by_rules=False), cohorts)}; {cohorts_line(cohorts)}"
 
 
 def render(
@@ -102,7 +108,7 @@ def render(
     bar = Table.grid(padding=(0, 1))
     bar.add_row(
         ProgressBar(total=max(1, done + failed + waiting), completed=done + failed, width=30),
-        Text(_counts_line(counts)),
+        Text(_counts_line(counts, cohorts)),
     )
     bar.add_row("", Text(cohorts_line(cohorts)))
     parts: list[RenderableType] = [Text(one_line(folder), style="bold"), bar]

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from modbench.core.errors import RequestError, unknown
 from modbench.core.expansion import expand, nested
 from modbench.core.paths import decoded, given_path
+from modbench.core.protocol import preset_fields
 from modbench.core.spec import RunSpec
 from modbench.core.toml import BareText, parse_override, parse_toml, with_hint
 
@@ -122,6 +123,8 @@ def parse_sweep(table: Mapping[str, Any], overrides: Overrides = (), default_nam
                 flat.pop("model.scores", None)
                 flat.pop("model.gates", None)
             flat[field] = str(value) if isinstance(value, BareText) else value
+        if (preset := flat.pop("evaluation.preset", None)) is not None:  # the resolved sweep has its fields
+            flat = {f"evaluation.{field}": value for field, value in preset_fields(preset).items()} | flat
         flat_grids.append(flat)
     try:
         runs = expand(flat_grids)

@@ -1,8 +1,31 @@
 """The paper's protocol: what a field means that a sweep leaves out (PAPER sections 4 and 5)."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from modbench.core.errors import unknown
 from modbench.core.names import MODELS
+
+EVALUATION_PRESETS: dict[str, dict[str, int]] = {
+    "short": {
+        "performance_batches": 10,
+        "activation_samples": 50_000,
+        "adaptation_distributions": 20,
+        "adaptation_samples": 1000,
+    }
+}
+"""Fields that `evaluation.preset` stands for; those that a run names itself stay as it says."""
+
+
+def preset_fields(preset: Any) -> Mapping[str, int]:
+    """The fields that an `evaluation.preset` stands for.
+
+    Raises:
+        RequestError: there is no such preset.
+    """
+    if not isinstance(preset, str) or preset not in EVALUATION_PRESETS:
+        raise unknown("evaluation.preset", preset, EVALUATION_PRESETS)
+    return EVALUATION_PRESETS[preset]
 
 
 def fill_in(architecture: str, tables: dict[str, dict[str, Any]]) -> None:
@@ -24,6 +47,9 @@ def fill_in(architecture: str, tables: dict[str, dict[str, Any]]) -> None:
     train.setdefault("steps", 100_000 if mlp else 500_000)
     train.setdefault("clip_norm", 1.0 if rnn else 0.0)
     small_batches = rnn or (mha and task.get("kind", "regression") == "regression")
+    if (preset := evaluation.pop("preset", None)) is not None:
+        for field, value in preset_fields(preset).items():
+            evaluation.setdefault(field, value)
     evaluation.setdefault("performance_batch_size", 256 if small_batches else 1000)
     evaluation.setdefault("activation_samples", 10_000_000 if mha else 1_000_000)
     length = task.get("length", 10)

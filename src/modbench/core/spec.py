@@ -28,6 +28,8 @@ from modbench.core.task_spec import (
 )
 
 Option = int | float | str | bool
+SHORTHANDS = {"model": ("name",), "evaluation": ("preset",)}
+"""What may be given beside the fields, and stands for some of them."""
 
 
 class ModelSpec(Spec):
@@ -185,7 +187,8 @@ class RunSpec(Spec):
             task: fields of the task; `architecture` and `num_rules` are needed.
             model: fields of `ModelSpec`, or `name` of a named model.
             train: fields of `TrainSpec`.
-            evaluation: fields of `EvaluationSpec`.
+            evaluation: fields of `EvaluationSpec`; `preset` stands for those of
+                `modbench.core.protocol.EVALUATION_PRESETS` that are not named.
             seed: of initialisation and batches.
 
         Raises:
@@ -228,7 +231,7 @@ class RunSpec(Spec):
             ("train", TrainSpec),
             ("evaluation", EvaluationSpec),
         ):
-            possible = [*spec.model_fields, *(["name"] if name == "model" else [])]
+            possible = [*spec.model_fields, *SHORTHANDS.get(name, ())]
             for field in tables[name]:
                 if field not in possible:
                     raise unknown(

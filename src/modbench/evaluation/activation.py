@@ -4,70 +4,62 @@ The activation matrix and the adaptation metric are two readings of the same mea
 unshifted examples of the training length, summed per rule (PAPER section 5).
 """
 
-import math
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from modbench.core.spec import RunSpec
+from modbench.evaluation.batches import gate_batches
 from modbench.metrics import dirichlet_rule_distributions
 from modbench.training.gates import GateMass, gates_per_rule
 from modbench.training.streams import Purpose, stream
 from modbench.training.trainer import RunData, Trainer
 
-BATCH = 1000
+
+def rule_distributions(spec: RunSpec) -> Float[np.ndarray, "S R"]:
+    """The rule distributions of a run's adaptation."""
+    return dirichlet_rule_distributions(spec.task.num_rules, spec.evaluation.adaptation_distributions)
 
 
-class Sampling(NamedTuple):
-    """How many batches of which size measure what.
+def gate_mass(
+    trainer: Trainer,
+    kept: GateMass,
+    params: PyTree,
+    data: RunData,
+    first: Int[Array, ""],
+    end: Int[Array, ""],
+) -> GateMass:
+    """Measures the batches `first` to `end - 1`: those under uniform rules, then those under each distribution in turn.
 
-    Attributes:
-        size: examples a batch.
-        uniform: batches under uniform rules, for the activation matrix.
-        each: batches under each of the adaptation's rule distributions.
-        distributions: the rule distributions, (S, R).
+    Args:
+        trainer: of the run.
+        kept: what is measured already; a place for every batch.
+        params: of the model.
+        data: of the run.
+        first: number of the first batch, from 0.
+        end: number after the last batch.
     """
-
-    size: int
-    uniform: int
-    each: int
-    distributions: Float[np.ndarray, "S R"]
-
-
-def sampling(spec: RunSpec) -> Sampling:
-    """The sample counts of a run, in equal batches so that one loop measures all."""
-    evaluation = spec.evaluation
-    each = math.ceil(evaluation.adaptation_samples / BATCH)
-    size = math.ceil(evaluation.adaptation_samples / each)
-    uniform = math.ceil(evaluation.activation_samples / (size * spec.length))
-    distributions = dirichlet_rule_distributions(spec.task.num_rules, evaluation.adaptation_distributions)
-    return Sampling(size, uniform, each, distributions)
-
-
-def gate_mass(trainer: Trainer, params: PyTree, data: RunData) -> GateMass:
-    """Measures batches under uniform rules, then those under each distribution in turn."""
     spec, task, model = trainer.spec, trainer.task, trainer.model(params)
-    plan, rules = sampling(spec), spec.task.num_rules
+    plan, rules = gate_batches(spec), spec.task.num_rules
     uniform = np.full((plan.uniform, rules), 1 / rules)
-    probabilities = np.concatenate([uniform, np.repeat(plan.distributions, plan.each, axis=0)])
+    each = np.repeat(rule_distributions(spec), plan.each, axis=0)
+    probabilities = jnp.asarray(np.concatenate([uniform, each]), jnp.float32)
+    keys = jax.random.split(stream(data.seeds, Purpose.GATES), len(probabilities))
 
-    def one(item: tuple[Array, Array]) -> GateMass:
-        key, p = item
-        inputs, rule = task.draw(key, plan.size, spec.length, p)
+    def one(batch: Int[Array, ""], kept: GateMass) -> GateMass:
+        inputs, rule = task.draw(keys[batch], plan.size, spec.length, probabilities[batch])
         gates = model(inputs, rule).gates
         assert gates is not None
-        return gates_per_rule(gates, rule, rules, trainer.watches_gates)
+        measured = gates_per_rule(gates, rule, rules, trainer.watches_gates)
+        return jax.tree.map(lambda places, value: places.at[batch].set(value), kept, measured)
 
-    keys = jax.random.split(stream(data.seeds, Purpose.GATES), len(probabilities))
-    return jax.lax.map(one, (keys, jnp.asarray(probabilities, jnp.float32)))
+    return jax.lax.fori_loop(first, end, one, kept)
 
 
 def activation_matrix(spec: RunSpec, measured: GateMass) -> Float[np.ndarray, "R M"]:
     """A[r, m] = mean gate of module m given rule r, from the batches under uniform rules."""
-    uniform = sampling(spec).uniform
+    uniform = gate_batches(spec).uniform
     mass, count = (np.asarray(part[:uniform], np.float64).sum(axis=0) for part in measured[:2])
     return mean_gates(mass, count)
 
@@ -83,7 +75,7 @@ def mean_gates(mass: Float[np.ndarray, "R M"], count: Float[np.ndarray, " R"]) -
 
 def module_distributions(spec: RunSpec, measured: GateMass) -> Float[np.ndarray, "S M"]:
     """q, the mean gate of each module under each of the adaptation's rule distributions."""
-    plan = sampling(spec)
+    plan = gate_batches(spec)
     mass = np.asarray(measured.mass[plan.uniform :], np.float64).sum(axis=1)
-    mass = mass.reshape(len(plan.distributions), plan.each, -1).sum(axis=1)
+    mass = mass.reshape(-1, plan.each, mass.shape[-1]).sum(axis=1)
     return mass / (plan.each * plan.size * spec.length)

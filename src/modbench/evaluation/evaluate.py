@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, Int, PyTree
 
 from modbench import metrics
 from modbench.core.errors import RequestError
@@ -16,9 +17,10 @@ from modbench.evaluation.activation import (
     gate_mass,
     mean_gates,
     module_distributions,
-    sampling,
+    rule_distributions,
 )
-from modbench.evaluation.performance import SCALES, Performance, performance
+from modbench.evaluation.batches import SCALES, evaluation_parts, shifts_per_batch
+from modbench.evaluation.performance import Performance, performance
 from modbench.evaluation.result import CheckpointResult, CurvePoint, ShiftPerformance
 from modbench.training.gates import GateMass
 from modbench.training.trainer import Point, RunData, Trainer
@@ -29,16 +31,53 @@ class IllegalGatesError(RequestError):
 
 
 class Measured(NamedTuple):
-    """What the device measures of one checkpoint: one compiled program for everything."""
+    """What the device measures of one checkpoint, a place for every batch; `gates` is None without modules."""
 
     performance: Performance
     gates: GateMass | None
 
 
+def nothing_measured(trainer: Trainer) -> Measured:
+    """The places for everything that is measured of one checkpoint, on the host."""
+    spec = trainer.spec
+    passes, *gates = (part.count for part in evaluation_parts(spec))
+    means = np.zeros(
+        (passes, len(SCALES) * len(spec.evaluation.lengths) // shifts_per_batch(spec)), np.float32
+    )
+    mass = None
+    if gates:
+        rules, modules = spec.task.num_rules, spec.model.num_modules or 0
+        counts = np.zeros((*gates, rules), np.int32)
+        excess = np.zeros((*gates, 2), np.float32) if trainer.watches_gates else None
+        mass = GateMass(np.zeros((*counts.shape, modules), np.float32), counts, excess)  # pyright: ignore[reportArgumentType]
+    return Measured(Performance(means, means.copy()), mass)  # pyright: ignore[reportArgumentType]
+
+
+def measure_batches(
+    trainer: Trainer,
+    measured: Measured,
+    params: PyTree,
+    data: RunData,
+    first: Int[Array, ""],
+    end: Int[Array, ""],
+) -> Measured:
+    """Measures the batches `first` to `end - 1` of `evaluation_parts`; how they are cut into calls changes no bit.
+
+    Performance under every shift comes first, then, for modular models, the gates under every rule distribution.
+    """
+    passes = evaluation_parts(trainer.spec)[0].count
+    bounds = jnp.minimum(first, passes), jnp.minimum(end, passes)
+    found = performance(trainer, measured.performance, params, data, *bounds)
+    if measured.gates is None:
+        return Measured(found, None)
+    beyond = jnp.maximum(first - passes, 0), jnp.maximum(end - passes, 0)
+    return Measured(found, gate_mass(trainer, measured.gates, params, data, *beyond))
+
+
 def measure_checkpoint(trainer: Trainer, params: PyTree, data: RunData) -> Measured:
-    """Measures performance under every shift and, for modular models, the gates under every rule distribution."""
-    gates = gate_mass(trainer, params, data) if trainer.spec.model.modular else None
-    return Measured(performance(trainer, params, data), gates)
+    """Measures all batches of a checkpoint."""
+    count = sum(part.count for part in evaluation_parts(trainer.spec))
+    return measure_batches(trainer, nothing_measured(trainer), params, data, jnp.int32(0), jnp.int32(count))
 
 
 def checkpoint_result(spec: RunSpec, step: int, measured: Measured) -> CheckpointResult:
@@ -77,7 +116,7 @@ def routing_quantities(
     """The five metrics of an activation matrix (R, M) and the module use (S, M) under S rule distributions."""
     if not (np.isfinite(activation).all() and np.isfinite(module_distributions).all()):
         return dict.fromkeys(METRICS, float("nan"))
-    adaptation = metrics.adaptation(sampling(spec).distributions, module_distributions)
+    adaptation = metrics.adaptation(rule_distributions(spec), module_distributions)
     return {**metrics.routing_metrics(metrics.joint(activation)), "adaptation": adaptation}
 
 
@@ -122,8 +161,8 @@ def _legal(spec: RunSpec, gates: GateMass, step: int) -> Iterator[None]:
 
 
 def _shifts(spec: RunSpec, measured: Performance) -> list[ShiftPerformance]:
-    loss = np.asarray(measured.loss, np.float64).mean(axis=0)
-    error = np.asarray(measured.error, np.float64).mean(axis=0)
+    shape = (-1, len(SCALES), len(spec.evaluation.lengths))
+    loss, error = (np.asarray(means, np.float64).reshape(shape).mean(axis=0) for means in measured)
     return [
         ShiftPerformance(scale, length, float(loss[s, n]), float(error[s, n]))
         for s, scale in enumerate(SCALES)

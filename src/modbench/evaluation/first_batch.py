@@ -9,13 +9,13 @@ from jaxtyping import Array, Float, PyTree
 
 from modbench.core.errors import RequestError
 from modbench.core.spec import RunSpec
+from modbench.evaluation.batches import SCALES
 from modbench.evaluation.evaluate import measure_checkpoint
-from modbench.evaluation.performance import SCALES
 from modbench.metrics import DistributionError
 from modbench.metrics.distribution import distributions
 from modbench.models.precision import products_in
 from modbench.models.routing import Router
-from modbench.training.cohort import CPU_OPTIONS_OF_MEASURE
+from modbench.training.compile_options import CPU_OPTIONS_OF_MEASURE, known_options
 from modbench.training.streams import Purpose, stream
 from modbench.training.trainer import RunData, Trainer
 
@@ -80,7 +80,7 @@ def _answers(trainer: Trainer, params: PyTree, data: RunData) -> dict[str, tuple
     first = _lowered(trainer, params, data)
     jax.clear_caches()
     second = _lowered(trainer, params, data)
-    options = dict(CPU_OPTIONS_OF_MEASURE) if jax.default_backend() == "cpu" else None
+    options = known_options(CPU_OPTIONS_OF_MEASURE) if jax.default_backend() == "cpu" else None
     program = first.compile(options)
     other = program if first.as_text() == second.as_text() else second.compile(options)
     one, two = jax.device_get((program(params, data), other(params, data)))

@@ -1,6 +1,5 @@
 """One group of runs from specification to results: train, measure along the way, evaluate, report progress."""
 
-import functools
 import gc
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -12,14 +11,11 @@ import numpy as np
 
 from modbench.core.identity import static_key
 from modbench.core.spec import RunSpec
-from modbench.evaluation.evaluate import (
-    IllegalGatesError,
-    Measured,
-    checkpoint_result,
-    curve_point,
-    measure_checkpoint,
-)
+from modbench.evaluation.batches import batches_in_all
+from modbench.evaluation.chunks import Chunks
+from modbench.evaluation.evaluate import IllegalGatesError, Measured, checkpoint_result, curve_point
 from modbench.evaluation.first_batch import check_router
+from modbench.evaluation.measuring import Evaluation
 from modbench.evaluation.result import CheckpointResult, RunResult
 from modbench.models.routing import GATE_CLASSES, SCORE_CLASSES
 from modbench.tasks.overlap import rule_overlap
@@ -27,9 +23,6 @@ from modbench.training.cohort import CohortProgram, curve_steps, live_loss, repl
 from modbench.training.settings import benchmark_settings
 from modbench.training.snapshot import Curve, Forgetful, Keeper, layout, named, put_back, take
 from modbench.training.trainer import RunData, TrainState
-
-CHUNK_SECONDS = 0.5
-"""Aimed time between two looks at the host; how training is cut changes no number."""
 
 
 class Progress(NamedTuple):
@@ -40,12 +33,16 @@ class Progress(NamedTuple):
         step: updates done.
         steps: updates to do.
         loss: mean current training loss over the runs that have not diverged, None before the first or if all have.
+        batch: batches that are evaluated, of both checkpoints together.
+        batches: batches to evaluate.
     """
 
     phase: Literal["compile", "train", "evaluate"]
     step: int
     steps: int
     loss: float | None
+    batch: int = 0
+    batches: int = 0
 
 
 class Stopped(Exception):  # noqa: N818 - no error, the answer to a request
@@ -66,7 +63,7 @@ def run_group(
         specs: at most `width` runs that agree in everything static; a smaller group is padded.
         width: replicas of the compiled program, as recorded with the cohort.
         report: told about progress about twice a second.
-        should_stop: asked between chunks.
+        should_stop: asked between chunks of training and of evaluation.
         keeper: is given snapshots when they are due and before `Stopped`, and may have one to go on from, which
             changes no number; None keeps nothing.
 
@@ -89,17 +86,22 @@ def run_group(
     clock = _Clock(program)
     data = program.data(specs)
     state, curve = _train(program, data, specs, report, should_stop, keeper, clock)
-    steps = specs[0].train.steps
-    evaluate = functools.partial(measure_checkpoint, program.trainer)
     measured, params = {}, {}
-    for checkpoint, of_checkpoint in (("last", state.params), ("best", state.best.params)):
-        # Told for each: the first evaluation compiles, and the second shows how long it took without.
-        report(Progress("evaluate", steps, steps, live_loss(state)))
-        measured[checkpoint] = jax.device_get(program.call("evaluate", evaluate, (0, 0), of_checkpoint, data))
+    checkpoints = {"last": state.params, "best": state.best.params}
+    steps, loss, batches = specs[0].train.steps, live_loss(state), batches_in_all(specs[0])
+    report(Progress("compile", steps, steps, loss))
+    for number, (checkpoint, of_checkpoint) in enumerate(checkpoints.items()):
+        evaluation = Evaluation(program, of_checkpoint, data)
+        evaluation.measure(0, 0)
         clock.lap("evaluate")
-        if should_stop():
-            keeper.save(take(steps, state, curve, clock.seconds))
-            raise Stopped
+        for done in evaluation.chunks():
+            clock.lap("evaluate")
+            batch = number * batches // len(checkpoints) + done
+            report(Progress("evaluate", steps, steps, loss, batch, batches))
+            if batch < batches and should_stop():
+                keeper.save(take(steps, state, curve, clock.seconds))
+                raise Stopped
+        measured[checkpoint] = evaluation.result()
         if keeper.params:
             params[checkpoint] = named(of_checkpoint)
     seconds = {name: spent / len(specs) for name, spent in clock.seconds.items()}
@@ -165,15 +167,13 @@ def _train(
         step = saved.step
         clock.go_on(saved.seconds)
     report(Progress("compile", step, steps, None))
-    chunk = 10
+    chunks = Chunks()
     for point in curve_steps(steps, specs[0].evaluation.curve_every)[len(curve) :]:
         while step < point:
-            count = min(chunk, point - step)
-            started = time.perf_counter()
+            count = chunks.begin(point - step)
             state = jax.block_until_ready(program.advance(state, data, step, count))
+            chunks.end()
             step += count
-            pace = (time.perf_counter() - started) / count
-            chunk = max(1, min(4 * chunk, int(CHUNK_SECONDS / pace)))
             report(Progress("train", step, steps, live_loss(state)))
             clock.lap("train")
             stop = should_stop()

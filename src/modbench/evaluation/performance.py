@@ -4,31 +4,51 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
+from modbench.evaluation.batches import SCALES, shifts_per_batch
 from modbench.training.objective import error_per_position, loss_per_position
 from modbench.training.streams import Purpose, stream
 from modbench.training.trainer import RunData, Trainer
 
-SCALES = (1.0, 2.0)
-
 
 class Performance(NamedTuple):
-    """Batch means, (batches, scales, lengths); averaged on the host in double precision."""
+    """Means over a batch, averaged on the host in double precision.
 
-    loss: Float[Array, "b s l"]
-    error: Float[Array, "b s l"]
+    The first axis counts passes: every drawn batch under every shift. The second axis has the lengths that one pass
+    measures, see `shifts_per_batch`.
+    """
+
+    loss: Float[Array, "p l"]
+    error: Float[Array, "p l"]
 
 
-def performance(trainer: Trainer, params: PyTree, data: RunData) -> Performance:
-    """Measures every shift on the same fresh examples.
+def performance(
+    trainer: Trainer,
+    kept: Performance,
+    params: PyTree,
+    data: RunData,
+    first: Int[Array, ""],
+    end: Int[Array, ""],
+) -> Performance:
+    """Measures the passes `first` to `end - 1`; every shift sees the same fresh examples.
 
     Examples are drawn at the greatest length. Where positions look at the past alone, a shorter length is a
     prefix and needs no pass of its own; otherwise the positions beyond a length are masked out.
+
+    Args:
+        trainer: of the run.
+        kept: what is measured already; a place for every pass.
+        params: of the model.
+        data: of the run.
+        first: number of the first pass, from 0.
+        end: number after the last pass.
     """
     spec, task, model = trainer.spec, trainer.task, trainer.model(params)
-    lengths = spec.evaluation.lengths
-    longest = max(lengths)
+    lengths, shifts = spec.evaluation.lengths, shifts_per_batch(spec)
+    longest, ends = max(lengths), jnp.asarray(lengths)
+    scales = jnp.repeat(jnp.asarray(SCALES), shifts // len(SCALES))
+    keys = jax.random.split(stream(data.seeds, Purpose.PERFORMANCE), spec.evaluation.performance_batches)
 
     def positions(scale: Array, length: Array | None, inputs: Array, rule: Array) -> tuple[Array, Array]:
         """Loss and error at every position, averaged over the batch: (N,), or (1,) without sequences."""
@@ -43,24 +63,21 @@ def performance(trainer: Trainer, params: PyTree, data: RunData) -> Performance:
     def prefix(value: Float[Array, " N"], length: Array) -> Float[Array, ""]:
         return jnp.where(jnp.arange(longest) < length, value, 0).sum() / length
 
-    def one(key: Key[Array, ""]) -> Performance:
+    def under_every_shift(batch: Int[Array, ""], kept: Performance) -> Performance:
         inputs, rule = task.draw(
-            key, spec.evaluation.performance_batch_size, longest, trainer.rule_probabilities
+            keys[batch], spec.evaluation.performance_batch_size, longest, trainer.rule_probabilities
         )
-        ends = jnp.asarray(lengths)
-        if task.causal:
-            loss, error = jax.lax.map(lambda scale: positions(scale, None, inputs, rule), jnp.asarray(SCALES))
-            each = jax.vmap(jax.vmap(prefix, in_axes=(None, 0)), in_axes=(0, None))
-            return Performance(each(loss, ends), each(error, ends))
+        before = batch * shifts
 
-        def shifted(shift: tuple[Array, Array]) -> tuple[Array, Array]:
-            loss, error = positions(*shift, inputs, rule)
-            return prefix(loss, shift[1]), prefix(error, shift[1])
+        def one(shift: Int[Array, ""], kept: Performance) -> Performance:
+            length = None if task.causal else ends[shift % len(lengths)]
+            measured = positions(scales[shift], length, inputs, rule)
+            upto = ends if length is None else length[None]
+            loss, error = (jax.vmap(prefix, in_axes=(None, 0))(value, upto) for value in measured)
+            place = before + shift
+            return Performance(kept.loss.at[place].set(loss), kept.error.at[place].set(error))
 
-        scales = jnp.repeat(jnp.asarray(SCALES), len(lengths))
-        loss, error = jax.lax.map(shifted, (scales, jnp.tile(ends, len(SCALES))))
-        shape = (len(SCALES), len(lengths))
-        return Performance(loss.reshape(shape), error.reshape(shape))
+        start, stop = jnp.maximum(first - before, 0), jnp.minimum(end - before, shifts)
+        return jax.lax.fori_loop(start, stop, one, kept)
 
-    key = stream(data.seeds, Purpose.PERFORMANCE)
-    return jax.lax.map(one, jax.random.split(key, spec.evaluation.performance_batches))
+    return jax.lax.fori_loop(first // shifts, -(-end // shifts), under_every_shift, kept)

@@ -17,11 +17,15 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow.parquet as pq
+
+from modbench.core.errors import MachineError
+from modbench.core.identity import is_digest
 from modbench.store.cohort import FILES, DamagedFile, contents, read_intact
 from modbench.store.content import checked
 from modbench.store.durable import (
@@ -101,6 +105,13 @@ class Checkpoints:
         if tables is None:
             raise DamagedFile(FILES["runs"], "of another version")
         return CohortRecord(**{name: table.to_pylist() for name, table in tables.items()})
+
+    def finished_runs(self) -> int:
+        """Runs of the groups that are finished, from the first one on, as their files say, unchecked."""
+        runs = 0
+        while rows := _rows(self.folder / f"group-{runs}" / FILES["runs"]):
+            runs += rows
+        return runs
 
     def add_state(
         self, start: int, step: int, about: Mapping[str, Any], write: Callable[[Path], None]
@@ -207,6 +218,29 @@ class Checkpoints:
                     # A library that makes missing parents must not begin a store anew that has been moved away.
                     (self._store / "tmp").rmdir()
                     self._store.rmdir()
+
+
+def finished_runs(store_folder: Path, published: Collection[str]) -> int:
+    """Runs of a store that are finished and are to be published with the other runs of their cohort.
+
+    Args:
+        store_folder: of the store.
+        published: ids of the cohorts whose results are in the store already.
+    """
+    try:
+        names = [path.name for path in entries(store_folder / FOLDER) if is_digest(path.name)]
+    except MachineError:
+        return 0
+    return sum(Checkpoints(store_folder, name).finished_runs() for name in names if name not in published)
+
+
+def _rows(file: Path) -> int:
+    """Rows of a Parquet file; 0 where it cannot be read."""
+    try:
+        with open_file(file) as opened:
+            return pq.read_metadata(opened).num_rows
+    except (OSError, ValueError):
+        return 0
 
 
 def _files(folder: Path) -> list[str]:

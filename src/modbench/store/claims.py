@@ -49,8 +49,8 @@ class Holder:
         seconds: since then, at the last heartbeat.
         phase: of training, as in `modbench.sweep.events.Advanced`; `"start"` before the first news.
         group: index of the group within the cohort, from 0.
-        step: optimiser steps done by the group.
-        steps: optimiser steps in all; 0 before the first news.
+        step: optimiser steps done by the group; while it is evaluated, batches of evaluation.
+        steps: how many there are in all; 0 before the first news.
     """
 
     token: str

@@ -48,3 +48,8 @@ def describe_bytes(size: float) -> str:
 def plural(count: int, noun: str) -> str:
     """A count with its noun, such as `"1 run"` or `"20,000 runs"`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def waiting_words(count: int) -> str:
+    """How many runs are finished and not stored yet, such as `"12 more are finished, to be stored with …"`."""
+    return f"{count:,} more {'is' if count == 1 else 'are'} finished, to be stored with the rest of a cohort"

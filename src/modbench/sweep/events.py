@@ -85,6 +85,8 @@ class Advanced:
         step: optimiser steps done by the group.
         steps: optimiser steps in all.
         loss: mean training loss over the group's live runs, or None where there is none yet.
+        batch: batches of evaluation done by the group, of both checkpoints together.
+        batches: batches of evaluation in all; 0 before evaluation.
     """
 
     worker: int
@@ -94,6 +96,8 @@ class Advanced:
     step: int
     steps: int
     loss: float | None
+    batch: int = 0
+    batches: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ processes; docs/performance.md has its table.
 from modbench.core import geometry
 from modbench.core.spec import RunSpec
 from modbench.core.task_spec import MhaTask, MlpTask
+from modbench.evaluation.batches import GATE_BATCH
 from modbench.models import sizing
 
 BASE = 620_000_000
@@ -18,8 +19,6 @@ STATE_COPIES = 12
 TRAINING_COPIES = {"mlp": 1.6, "mha": 1.6, "rnn": 1.3}
 EVALUATION_COPIES = {"mlp": 1.2, "mha": 1.3, "rnn": 0.3}
 """How often `numbers_per_token` is in memory at once, by architecture."""
-ACTIVATION_BATCH = 1000
-"""Examples in a batch that measures gates, at most (`modbench.evaluation.activation.BATCH`)."""
 
 
 def group_bytes(spec: RunSpec, width: int) -> int:
@@ -34,7 +33,7 @@ def group_bytes(spec: RunSpec, width: int) -> int:
     training = spec.train.batch_size * spec.length * numbers_per_token(spec, spec.length)
     measuring = evaluation.performance_batch_size * longest * numbers_per_token(spec, longest)
     if spec.model.modular:
-        gates = min(ACTIVATION_BATCH, evaluation.adaptation_samples) * spec.length
+        gates = min(GATE_BATCH, evaluation.adaptation_samples) * spec.length
         measuring = max(measuring, gates * numbers_per_token(spec, spec.length))
     batch = max(TRAINING_COPIES[architecture] * training, EVALUATION_COPIES[architecture] * measuring)
     return BASE + 4 * width * (STATE_COPIES * sizing.num_parameters(spec) + int(batch))

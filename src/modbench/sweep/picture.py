@@ -60,6 +60,8 @@ def picture(
 def summary_line(progress: SweepProgress) -> str:
     """Runs done, failures, step rate and time left in one line."""
     parts = [f"{progress.done:,}/{plural(progress.total, 'run')}"]
+    if progress.waiting:
+        parts.append(f"{progress.waiting:,} more finished")
     if progress.runs_failed:
         parts.append(f"{progress.runs_failed} failed")
     if progress.elsewhere:
@@ -83,7 +85,7 @@ def activity(active: Active, with_loss: bool = True) -> str:
         case "compile":
             return f"{group}compiling"
         case "evaluate":
-            return f"{group}evaluating{loss}"
+            return f"{group}evaluating batch {active.batch:,}/{active.batches:,}{loss}"
         case _:
             return "starting"
 

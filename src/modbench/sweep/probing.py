@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from modbench.store.plan import PlannedCohort
-from modbench.sweep.cost import Probe, choose_probes, flops_per_step
+from modbench.sweep.cost import Probe, choose_probes
 from modbench.sweep.describe import describe_cell
 from modbench.sweep.executors import set_own_environment
 
@@ -21,14 +21,12 @@ def measure(
         RequestError: JAX runs in this process already with another number of threads than a worker has.
     """
     set_own_environment()
-    from modbench.training.probe import probe
+    from modbench.evaluation.probe import probe
 
     probes = []
     for cohort in choose_probes(cohorts):
         spec = cohort.runs[0]
         on_probe(describe_cell(spec))
         timing = probe(cohort.runs[: cohort.width])
-        probes.append(
-            Probe(spec.task.architecture, flops_per_step(spec), timing.seconds, timing.compile_seconds)
-        )
+        probes.append(Probe(spec, timing.seconds, timing.evaluation, timing.compiling))
     return probes

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from modbench.store.plan import PlannedCohort
+from modbench.sweep.cost import evaluation_steps
 from modbench.sweep.describe import describe_cell, describe_setting
 from modbench.sweep.events import (
     Advanced,
@@ -20,14 +21,14 @@ from modbench.sweep.events import (
     Resumed,
     Started,
 )
-from modbench.sweep.forecast import Forecast, Standing, makespan
+from modbench.sweep.forecast import PROGRAMS, Forecast, Standing, makespan
 from modbench.sweep.plan import Plan
 from modbench.sweep.traces import Trace
 
 WINDOW_SECONDS = 20.0
 """The step rate is a mean over this long."""
 TRUSTED_SECONDS = 1.0
-"""Training to have been seen, or else a whole cohort, before a remaining time is told."""
+"""Training or evaluation to have been seen, or else a whole cohort, before a remaining time is told."""
 
 
 @dataclass
@@ -42,12 +43,12 @@ class Active:
         phase: `"start"`, `"compile"`, `"train"` or `"evaluate"`.
         step: optimiser steps done by the group.
         steps: optimiser steps in all.
+        batch: batches of evaluation done by the group.
+        batches: batches of evaluation in all.
         loss: mean training loss of the group, or None.
         since: clock time of the last event.
-        compiled: whether the cohort's first program is ready.
+        ready: the cohort's programs that are compiled, of `modbench.sweep.forecast.PROGRAMS`.
         traced: whether the present group has a trace of its losses.
-        evaluated: whether its evaluation program is.
-        first_evaluation: seconds of the evaluation of the group's first checkpoint.
     """
 
     cohort: PlannedCohort
@@ -57,12 +58,12 @@ class Active:
     phase: str = "start"
     step: int = 0
     steps: int = 1
+    batch: int = 0
+    batches: int = 0
     loss: float | None = None
     since: float = 0.0
-    compiled: bool = False
+    ready: frozenset[str] = frozenset()
     traced: bool = False
-    evaluated: bool = False
-    first_evaluation: float = 0.0
 
     @property
     def groups(self) -> int:
@@ -71,8 +72,11 @@ class Active:
 
     @property
     def share(self) -> float:
-        """The part of the cohort's steps that is done, in 0..1."""
-        group = self.step / max(1, self.steps)
+        """The part of the cohort's training and evaluation that is done, in 0..1."""
+        spec = self.cohort.runs[0]
+        evaluation = evaluation_steps(spec)
+        done = self.step / max(1, self.steps) * spec.train.steps + evaluation_steps(spec, self.batch)
+        group = done / (spec.train.steps + evaluation)
         return (self.trained + group * self.runs) / len(self.cohort.runs)
 
     @property
@@ -82,10 +86,8 @@ class Active:
 
     def standing(self, now: float) -> Standing:
         """How far the cohort is at a moment of the clock."""
-        silent = now - self.since if self.phase in ("compile", "evaluate") else 0.0
-        return Standing(
-            self.groups - self.group, self.width, self.step, self.compiled, self.evaluated, silent
-        )
+        silent = now - self.since if self.phase == "compile" else 0.0
+        return Standing(self.groups - self.group, self.width, self.step, self.batch, self.ready, silent)
 
 
 def progress_of(total: int, plan: Plan, workers: int) -> "SweepProgress":
@@ -135,13 +137,18 @@ class SweepProgress:
         self._clock = clock
         self._started = clock()
         self._forecast = Forecast(cohorts)
-        self._trained_seconds = 0.0
+        self._trained_seconds = self._evaluated_seconds = 0.0
         self._steps: deque[tuple[float, int]] = deque([(self._started, 0)])
 
     @property
     def done(self) -> int:
         """Runs that are in the store, diverged ones included."""
         return self.recorded + self.runs_published
+
+    @property
+    def waiting(self) -> int:
+        """Runs that are finished and wait for the other runs of their cohort."""
+        return sum(active.trained for active in self.active.values())
 
     def named(self, cohort_id: str) -> str:
         """A cohort by its id and by what its runs share."""
@@ -178,7 +185,8 @@ class SweepProgress:
             return
         if isinstance(event, Narrowed):
             if active is not None:
-                active.width, active.phase, active.step, active.compiled = event.width, "start", 0, False
+                active.width, active.phase, active.ready = event.width, "start", frozenset()
+                active.step = active.batch = 0
             return
         self.active.pop(event.worker, None)
         if isinstance(event, Elsewhere):
@@ -199,33 +207,34 @@ class SweepProgress:
         if active.phase == "train":
             self._trained_seconds += seconds
             self._forecast.trained(cohort, seconds)
-        elif active.phase == "compile":
-            if active.compiled:  # a later group's first steps
-                self._forecast.trained(cohort, seconds)
-            elif isinstance(event, Advanced):
-                self._forecast.compiled(cohort, "train", seconds)
-                active.compiled = True
         elif active.phase == "evaluate":
-            if isinstance(event, Advanced) and event.phase == "evaluate":
-                active.first_evaluation = seconds
-                return
-            # The second of two checkpoints: as long as the first, without its compilation.
-            self._forecast.evaluated(cohort, 2 * seconds, active.width)
-            if not active.evaluated:
-                self._forecast.compiled(cohort, "evaluate", max(0.0, active.first_evaluation - seconds))
-                active.evaluated = True
+            self._evaluated_seconds += seconds
+            self._forecast.evaluated(cohort, seconds)
+        elif active.phase == "compile" and isinstance(event, Advanced) and event.phase in PROGRAMS:
+            if event.phase not in active.ready:
+                active.ready |= {event.phase}
+                self._forecast.compiled(cohort, event.phase, seconds)
+            elif event.phase == "train":  # a later group's first steps
+                self._forecast.trained(cohort, seconds)
+            else:
+                self._forecast.evaluated(cohort, seconds)
 
     def _advance(self, active: Active, event: Advanced, now: float) -> None:
         new_group = event.group != active.group
-        before = 0 if new_group else active.step
+        before, measured = (0, 0) if new_group else (active.step, active.batch)
         steps = max(0, event.step - before)
         if new_group:
             active.traced = False
             active.trained += active.width * (event.group - active.group)
         active.group, active.phase, active.loss = event.group, event.phase, event.loss
         active.step, active.steps = event.step, event.steps
+        active.batch, active.batches = event.batch, event.batches
         self._trace(active, event)
         self._forecast.trained(active.cohort, steps=steps * active.width)
+        if event.batch > measured:
+            spec = active.cohort.runs[0]
+            alike = evaluation_steps(spec, event.batch) - evaluation_steps(spec, measured)
+            self._forecast.evaluated(active.cohort, steps=alike * active.width)
         self._steps.append((now, self._steps[-1][1] + steps * active.runs))
         while len(self._steps) > 2 and now - self._steps[1][0] > WINDOW_SECONDS:
             self._steps.popleft()
@@ -257,7 +266,7 @@ class SweepProgress:
         """
         if not self.unfinished:
             return 0.0
-        if self._trained_seconds < TRUSTED_SECONDS and not self.runs_published:
+        if self._trained_seconds + self._evaluated_seconds < TRUSTED_SECONDS and not self.runs_published:
             return None
         now = self._clock()
         begun = {active.cohort.cohort_id: active.standing(now) for active in self.active.values()}

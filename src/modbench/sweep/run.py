@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modbench.core.grid import Sweep
+from modbench.store.checkpoints import finished_runs
 from modbench.store.claims import Claims
 from modbench.store.files import Damage, Store
 from modbench.sweep.events import CohortFailed, Elsewhere, Event, Published
@@ -46,12 +47,14 @@ class Outcome:
         failed: run ids of the sweep that are recorded as failed (diverged).
         missing: number of runs of the sweep that are not recorded.
         cohorts_failed: cohorts that could not be trained this time; their runs are among the missing.
+        waiting: runs among the missing that are finished and wait for the other runs of their cohort.
     """
 
     done: int
     failed: list[str]
     missing: int
     cohorts_failed: list[CohortFailed] = field(default_factory=list)
+    waiting: int = 0
 
 
 def default_folder(sweep: Sweep) -> Path:
@@ -151,7 +154,9 @@ def outcome(sweep: Sweep, store: Store, cohorts_failed: list[CohortFailed]) -> O
     statuses = {identity: recorded.get(identity) for identity in sweep.runs}
     failed = [identity for identity, status in statuses.items() if status == "failed"]
     missing = sum(status is None for status in statuses.values())
-    return Outcome(len(statuses) - len(failed) - missing, failed, missing, cohorts_failed)
+    # A cohort that was planned for a larger sweep may hold others besides.
+    waiting = min(missing, finished_runs(store.folder, store.published()))
+    return Outcome(len(statuses) - len(failed) - missing, failed, missing, cohorts_failed, waiting)
 
 
 def run_sweep(

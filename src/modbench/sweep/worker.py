@@ -222,11 +222,12 @@ class Trainer:
         def report(progress: Any) -> None:
             nonlocal last_phase, last_time
             now = time.monotonic()
-            last_step = progress.step >= progress.steps
-            if progress.phase == last_phase and now - last_time < REPORT_EVERY and not last_step:
+            evaluating = progress.phase == "evaluate"
+            done, todo = (progress.batch, progress.batches) if evaluating else (progress.step, progress.steps)
+            if progress.phase == last_phase and now - last_time < REPORT_EVERY and done < todo:
                 return
             last_phase, last_time = progress.phase, now
-            claim.tell(progress.phase, group, progress.step, progress.steps)
+            claim.tell(progress.phase, group, done, todo)
             self.emit(
                 Advanced(
                     self.worker,
@@ -236,6 +237,8 @@ class Trainer:
                     progress.step,
                     progress.steps,
                     progress.loss,
+                    progress.batch,
+                    progress.batches,
                 )
             )
 

@@ -43,6 +43,10 @@ class CohortProgram:
         """The stacked states of a group before the first update, padded likewise."""
         return self._stack([self.trainer.init(self.trainer.params(run)) for run in runs])
 
+    def repeated(self, tree: PyTree) -> PyTree:
+        """The same arrays for every replica, on the device."""
+        return self._stack([tree])
+
     def _stack(self, trees: list[PyTree]) -> PyTree:
         padded = [*trees, *[trees[-1]] * (self.width - len(trees))]
         return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *padded)
@@ -50,7 +54,14 @@ class CohortProgram:
     def advance(self, state: TrainState, data: RunData, start: int, count: int) -> TrainState:
         """`count` updates from update number `start`; the given state is used up."""
         return self.call(
-            "advance", self.trainer.advance, (0, 0, None, None), state, data, np.int32(start), np.int32(count)
+            "advance",
+            self.trainer.advance,
+            (0, 0, None, None),
+            state,
+            data,
+            np.int32(start),
+            np.int32(count),
+            donate=True,
         )
 
     def measure(self, state: TrainState, data: RunData, step: int) -> tuple[TrainState, Point]:
@@ -62,6 +73,7 @@ class CohortProgram:
             state,
             data,
             np.int32(step),
+            donate=True,
             cpu_options=CPU_OPTIONS_OF_MEASURE,
         )
 
@@ -71,6 +83,7 @@ class CohortProgram:
         function: Callable[..., Any],
         axes: tuple[int | None, ...],
         *args: PyTree,
+        donate: bool = False,
         cpu_options: Mapping[str, Any] = CPU_OPTIONS,
     ) -> Any:
         """Calls a pure function mapped over replicas, compiling it at the first call.
@@ -79,12 +92,13 @@ class CohortProgram:
             name: of the program, unique per function.
             function: of one run.
             axes: for each argument 0 (has the replica axis) or None (shared).
-            args: arguments; a `TrainState` as the first is donated.
+            args: arguments.
+            donate: whether the first argument is used up, so that its memory holds the result.
             cpu_options: for XLA, where it compiles for a CPU; options that it lacks are left out.
         """
         if name not in self._compiled:
             started = time.perf_counter()
-            donated = (0,) if isinstance(args[0], TrainState) else ()
+            donated = (0,) if donate else ()
             mapped = jax.jit(_mapped(function, axes, self.width), donate_argnums=donated)
             options = known_options(cpu_options) if jax.default_backend() == "cpu" else None
             with products_in(self.trainer.spec.train.precision):
