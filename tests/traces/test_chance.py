@@ -123,6 +123,13 @@ def test_independent_tokens_are_groups_of_one_token():
     )
 
 
+def test_experts_with_less_than_a_token_leave_no_negative_rest():
+    counts = RoutingCounts(8, labels=2, layers=1)
+    counts.add_counts([[[40, 30, 20, 6, 1, 1, 1, 1], [1, 1, 1, 1, 40, 30, 20, 6]]], [[13, 13]])
+    for row in measure(counts, 5).rows:
+        assert all(not isinstance(value, float) or np.isfinite(value) for value in row)
+
+
 def test_cross_fitting_is_not_fooled_by_the_best_of_many():
     """Documents without any specialisation: owners chosen and judged on the same ones look aligned."""
     random = np.random.default_rng(4)

@@ -59,7 +59,9 @@ def jackknife(
     bias = variance = 0.0
     for r in range(len(p)):
         own = np.flatnonzero((label == r) & (times > 0))
-        values, n = left_out(rows, p, r, shares(total[r] - load[own])), times[own].sum()
+        # Slots that were scaled to tokens may leave less than one token to an expert.
+        rest = np.maximum(total[r] - load[own], 0.0)
+        values, n = left_out(rows, p, r, shares(rest)), times[own].sum()
         mean = float(values @ times[own] / n)
         bias += (n - 1) * (mean - all_in)
         variance += (n - 1) / n * float((values - mean) ** 2 @ times[own])

@@ -43,7 +43,7 @@ class Chart(NamedTuple):
         dots: a dot for each layer.
         line: the dots' line, as points of SVG.
         band: the polygons of shuffled values, as points of SVG.
-        uniform: y of uniform routing's value, the mean over layers; None where it lies outside.
+        uniform: y of uniform routing's value, the mean over layers; None where it has none.
         heights: y and text of the marks along the left.
         names: x and text of the marks below.
     """
@@ -68,12 +68,12 @@ def chart(card: Card, rows: Sequence[Measured], layers: Sequence[Name], others: 
         layers: all layers of the page.
         others: values of another trace, by layer.
     """
+    uniform = [row.uniform for row in rows if row.uniform is not None]
+    mean = sum(uniform) / len(uniform) if uniform else None
     values = [
         value for row in rows for value in (row.value, row.low, row.high, row.shuffled_low, row.shuffled_high)
     ]
-    known = [value for value in [*values, *others.values()] if value is not None]
-    low, high = min(0.0, *known), max(known)
-    high = high if high > low else low + 1.0
+    low, high = _range([value for value in [*values, *others.values(), mean] if value is not None])
 
     def x(layer: Name) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * (layers.index(layer) + 0.5) / len(layers), 1)
@@ -92,8 +92,6 @@ def chart(card: Card, rows: Sequence[Measured], layers: Sequence[Name], others: 
         )
         for row in rows
     ]
-    uniform = [row.uniform for row in rows if row.uniform is not None]
-    mean = sum(uniform) / len(uniform) if uniform else None
     step = -(-len(layers) // MOST_NAMES)
     return Chart(
         card.title,
@@ -102,7 +100,7 @@ def chart(card: Card, rows: Sequence[Measured], layers: Sequence[Name], others: 
         dots,
         " ".join(f"{dot.x},{dot.y}" for dot in dots),
         _band(rows, x, y, half=min(6.0, (WIDTH - LEFT - RIGHT) / len(layers) / 2)),
-        y(mean) if mean is not None and low <= mean <= high else None,
+        None if mean is None else y(mean),
         [(y(value), digits(value)) for value in (low, (low + high) / 2, high)],
         [(x(layer), str(layer)) for layer in layers[::step]],
     )
@@ -122,10 +120,20 @@ def in_words(row: Measured) -> str:
 
 def _references(rows: Sequence[Measured], uniform: float | None) -> str:
     collapsed = [row.collapsed for row in rows if row.collapsed is not None]
-    said = [] if uniform is None else [f"uniform {digits(uniform)}"]
+    said = [] if uniform is None else [f"Uniform routing reads {digits(uniform)}"]
     if collapsed:
-        said.append(f"collapsed {digits(sum(collapsed) / len(collapsed))}")
+        said.append(f"collapsed routing {digits(sum(collapsed) / len(collapsed))}")
     return ", ".join(said)
+
+
+def _range(known: Sequence[float]) -> tuple[float, float]:
+    """The ends of an axis, which begins at 0 unless all values lie far from it."""
+    low, high = min(known), max(known)
+    if low == high:
+        return (0.0, high or 1.0) if low >= 0 else (low, 0.0)
+    if 0 <= low < high / 2:
+        return 0.0, high
+    return low - (high - low) / 10, high
 
 
 def _band(rows: Sequence[Measured], x, y, half: float) -> str:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from modbench.core.errors import RequestError
 from modbench.core.text import harmless
 from modbench.trace import Measures, RoutingCounts, coactivation, jaccard, owners
-from modbench.trace.names import Name
+from modbench.trace.names import Name, few
 
 MILLION = 1_000_000
 MOST_PAIRS = 10
@@ -60,8 +61,16 @@ class LayerView(NamedTuple):
 
 
 def layer_views(measures: Measures, counts: RoutingCounts) -> list[LayerView]:
-    """The layers that were measured, in their order."""
+    """The layers that were measured, in their order.
+
+    Raises:
+        RequestError: the measures are of other counts.
+    """
     measured = dict.fromkeys(row.layer for row in measures.rows)
+    if strange := [layer for layer in measured if layer not in counts.layers]:
+        raise RequestError(
+            f"measures must be of the counts' layers {few(counts.layers)}, got layer {strange[0]!r}"
+        )
     return [_view(counts, counts.layers.index(layer)) for layer in measured]
 
 

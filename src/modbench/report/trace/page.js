@@ -16,14 +16,14 @@ const percent = (share) => `${(100 * share).toPrecision(share >= 0.1 ? 3 : 2)} %
 const times = (share) => `${(share * store.num_experts).toFixed(2)} × fair`;
 const ownerOf = (data, m) => (data.owner[m] < 0 ? "none" : store.labels[data.owner[m]]);
 
-/** A table; on a phone every row becomes a block, in which each cell stands beside its heading. */
-function tableOf(heads, rows) {
+/** A table whose first columns are `texts`, the others numbers; on a phone every row becomes a block, in which each cell stands beside its heading. */
+function tableOf(heads, texts, rows) {
   const table = element("table", "facts stack"), head = table.createTHead().insertRow(), body = table.createTBody();
-  heads.forEach((title, at) => head.append(element("th", at > 1 ? "n" : "", title)));
+  heads.forEach((title, at) => head.append(element("th", at < texts ? "" : "n", title)));
   for (const cells of rows) {
     const row = body.insertRow();
     cells.forEach((content, at) => {
-      const cell = row.appendChild(element(at ? "td" : "th", at > 1 ? "n" : "", content));
+      const cell = row.appendChild(element(at ? "td" : "th", at < texts ? "" : "n", content));
       if (!at) cell.scope = "row";
       cell.dataset.label = heads[at];
     });
@@ -49,7 +49,7 @@ function drawMatrix(data) {
 
 function listLabels(data) {
   const rows = data.labels.map((label) => [label.name, label.tokens.toLocaleString("en"), label.experts, percent(label.own), percent(label.others)]);
-  $("#of-labels").replaceChildren(tableOf(["Label", "Tokens", "Experts it owns", "Their share of its slots", "Their share of others' slots"], rows));
+  $("#of-labels").replaceChildren(tableOf(["Label", "Tokens", "Experts it owns", "Their share of its slots", "Their share of others' slots"], 1, rows));
 }
 
 /** Which experts serve what: the first ones, and all if somebody asks. */
@@ -58,11 +58,11 @@ function listExperts(data, most = FIRST) {
     const column = data.shares.map((row) => row[m]), all = column.reduce((sum, part) => sum + part, 0);
     const owner = data.owner[m], load = data.load[m] / store.million;
     const own = owner < 0 || !all ? 0 : column[owner] / all;
-    return { own, load, cells: [`${expert}`, all ? ownerOf(data, m) : "no slot", percent(own), percent(load), times(load)] };
+    return { own, load, cells: [`${expert}`, all ? ownerOf(data, m) : "no slot", percent(own), percent(load), (load * store.num_experts).toFixed(2)] };
   });
   rows.sort((a, b) => b.own - a.own || b.load - a.load);
   const place = $("#of-experts");
-  place.replaceChildren(tableOf(["Expert", "Owner", "Share", "Load", "Load, relative"], rows.slice(0, most).map((row) => row.cells)));
+  place.replaceChildren(tableOf(["Expert", "Owner", "Share", "Load", "Load over a fair share"], 2, rows.slice(0, most).map((row) => row.cells)));
   if (rows.length > most) {
     const more = place.appendChild(element("div", "all pickers")).appendChild(element("button", "", `Show all ${rows.length} experts`));
     more.type = "button";
@@ -83,7 +83,7 @@ function drawPairs(data) {
   show({ R: E, M: E, entries }, `Layer ${store.layers[chosen]}: experts that serve the same tokens`);
   $("#pairs").replaceChildren(whole);
   const rows = data.pairs.map(([a, b, index]) => [`${a} and ${b}`, index.toFixed(3)]);
-  $("#of-pairs").replaceChildren(tableOf(["Experts", "Jaccard's index"], rows));
+  $("#of-pairs").replaceChildren(tableOf(["Experts", "Jaccard's index"], 1, rows));
 }
 
 /** Shows a layer everywhere. */
@@ -114,5 +114,5 @@ function start() {
   const line = $("#pointed");
   $("#layers").addEventListener("pointerover", (event) => { if (dotOf(event)) line.textContent = dotOf(event).dataset.words; });
   $("#layers").addEventListener("click", (event) => { if (dotOf(event)) choose(Number(dotOf(event).dataset.layer)); });
-  choose(count - 1);
+  choose(store.first);
 }

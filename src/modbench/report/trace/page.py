@@ -21,7 +21,7 @@ from modbench.report.frame import (
 from modbench.report.trace.charts import HEIGHT, LEFT, RIGHT, WIDTH
 from modbench.report.trace.comparison import Compared, compared_in_words, comparison
 from modbench.report.trace.experts import MILLION, LayerView, layer_data, layer_views
-from modbench.report.trace.sentences import conclusions, limits
+from modbench.report.trace.sentences import conclusions, first_layer, limits
 from modbench.report.trace.tables import axes, glance
 from modbench.trace import Measures, RoutingCounts
 
@@ -56,7 +56,7 @@ def write_trace_page(
         The path.
 
     Raises:
-        RequestError: the path is a folder or anything else that is no regular file.
+        RequestError: the path is a folder or anything else that is no regular file, or measures and counts differ.
         MachineError: the page cannot be written.
     """
     return write_page(path, "the page", lambda: render(measures, counts, compare, source or {}))
@@ -100,12 +100,12 @@ def render(
         comparison=None if compare is None else comparison(measures, compare),
         compared=[] if compare is None else compared_in_words(measures, compare),
         provenance={**said, **_provenance(measures, counts, views)},
-        shared=json_script("store", _shared(counts, views, top)),
+        shared=json_script("store", _shared(measures, counts, views, top)),
         of_layers=[packed_script(f"layer{at}", layer_data(view)) for at, view in enumerate(views)],
     )
 
 
-def _shared(counts: RoutingCounts, views: list[LayerView], top: float) -> dict[str, Any]:
+def _shared(measures: Measures, counts: RoutingCounts, views: list[LayerView], top: float) -> dict[str, Any]:
     """What the script knows of all layers."""
     return {
         "layers": [harmless(view.name) for view in views],
@@ -113,6 +113,7 @@ def _shared(counts: RoutingCounts, views: list[LayerView], top: float) -> dict[s
         "num_experts": counts.num_experts,
         "million": MILLION,
         "top": top,
+        "first": first_layer(measures, views),
         "heat_power": HEAT_POWER,
     }
 

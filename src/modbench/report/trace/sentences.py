@@ -10,7 +10,7 @@ from math import ceil
 import numpy as np
 
 from modbench.report.trace.experts import LayerView
-from modbench.report.trace.words import digits, interval, named_layers, percent, probability
+from modbench.report.trace.words import digits, named_layers, percent, probability
 from modbench.trace import Measured, Measures, RoutingCounts
 
 ALPHA = 0.05
@@ -20,7 +20,14 @@ ENOUGH = 20
 FEW_EFFECTIVE = 0.5
 """A layer is called collapsed whose effective experts are fewer than this part of its experts."""
 MOST_LABELS = 4
+"""Labels that a sentence names."""
+AGAINST = {
+    "groups": "labels shuffled over documents",
+    "tokens": "independent tokens, which those of a document are not",
+}
+"""What the test compares with, in words."""
 MAIN = "information_share"
+"""The measure that is tested."""
 
 
 def conclusions(measures: Measures, counts: RoutingCounts, views: list[LayerView]) -> list[str]:
@@ -75,6 +82,12 @@ def limits(measures: Measures, counts: RoutingCounts, views: list[LayerView]) ->
     return said
 
 
+def first_layer(measures: Measures, views: list[LayerView]) -> int:
+    """The position of the layer that the page begins with: where experts say most about the label."""
+    said = {row.layer: _estimated(row) for row in _rows(measures, MAIN)}
+    return max(range(len(views)), key=lambda at: said.get(views[at].name, 0.0))
+
+
 def _balance(measures: Measures, counts: RoutingCounts, views: list[LayerView]) -> Iterable[str]:
     judged = [view.name for view in views if _enough(view)]
     effective = {row.layer: row.value for row in _rows(measures, "effective_experts") if row.layer in judged}
@@ -110,35 +123,35 @@ def _specialisation(measures: Measures, views: list[LayerView]) -> Iterable[str]
     if not tested or len(tested) / (measures.shuffles + 1) > ALPHA:
         return
     more = [row for row in tested if (row.p_layers or 0) <= ALPHA]
-    shuffled = {"groups": "labels that are shuffled over documents", "tokens": "independent tokens"}[
-        measures.chance
-    ]
+    tests = f"{AGAINST[measures.chance]}, corrected over layers"
     if not more:
+        lowest = probability(min(row.p_layers or 0 for row in tested))
         yield (
-            f"In no layer do experts specialise by more than {shuffled} read "
-            f"(least p corrected over layers {probability(min(row.p_layers or 0 for row in tested))}). "
-            "The pictures of experts and labels below show chance."
+            f"In no layer do experts specialise by label more than chance explains (least p {lowest} against {tests}). "
+            "What the pictures of experts and labels show may be chance."
         )
         return
-    top = max(more, key=_estimated)
-    least = min(more, key=_estimated)
-    spread = percent(_estimated(top))
+    top, least = max(more, key=_estimated), min(more, key=_estimated)
+    most_p = probability(max(row.p_layers or 0 for row in more))
+    carried = f"{percent(_estimated(top))} of the label's information in layer {top.layer}"
     if len(more) > 1:
-        spread = f"{percent(_estimated(least))} (layer {least.layer}) to {percent(_estimated(top))} (layer {top.layer})"
-    ends = interval(top.low, top.high)
+        carried = (
+            f"{percent(_estimated(least))} of the label's information in layer {least.layer} to {carried}"
+        )
+    ends = ""
+    if top.low is not None and top.high is not None:
+        ends = f" (95 % interval {percent(max(top.low, 0))} to {percent(top.high)})"
     yield (
-        f"In {named_layers([row.layer for row in more], len(views))} experts specialise by label more than {shuffled} "
-        f"read (p corrected over layers at most {probability(max(row.p_layers or 0 for row in more))}): the expert of "
-        f"a slot carries {spread} of the label's information"
-        + (f"; 95 % interval in layer {top.layer}: {ends}." if ends else ".")
+        f"In {named_layers([row.layer for row in more], len(views))} experts specialise by label more than chance "
+        f"explains (p at most {most_p} against {tests}). The expert of a slot carries {carried}{ends}."
     )
     yield from _owners(next(view for view in views if view.name == top.layer))
 
 
 def _owners(view: LayerView) -> Iterable[str]:
     """The labels whose experts are most their own, in the layer where experts say most about the label."""
-    given = [label for label in view.labels if label.others > 0]
-    first = sorted(given, key=lambda label: label.own / label.others, reverse=True)[:MOST_LABELS]
+    given = [label for label in view.labels if label.own > 0]
+    first = sorted(given, key=lambda label: label.own / max(label.others, 1e-9), reverse=True)[:MOST_LABELS]
     if not first:
         return
     said = [

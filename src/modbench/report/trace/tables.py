@@ -20,8 +20,8 @@ GLANCE = (
     "effective_experts",
     "dead_share",
     "collapse_worst",
-    "information_share",
     "group_alignment",
+    "information_share",
 )
 
 

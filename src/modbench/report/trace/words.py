@@ -4,12 +4,15 @@ from collections.abc import Sequence
 
 from modbench.trace.names import Name
 
+SPACE = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit, which stay on one line."""
+
 
 def digits(value: float | None) -> str:
-    """A measure's value; nothing where there is none."""
+    """A measure's value, whole numbers without a point; nothing where there is none."""
     if value is None:
         return ""
-    if abs(value) >= 100:
+    if abs(value) >= 100 or value == round(value):
         return f"{value:,.0f}"
     text = f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
     return text.replace("-0.000", "0.000")
@@ -17,13 +20,8 @@ def digits(value: float | None) -> str:
 
 def percent(share: float) -> str:
     """A share in percent: two digits, and more where it is close to 0."""
-    return (
-        f"{100 * share:.0f} %"
-        if share >= 0.1
-        else f"{100 * share:.1f} %"
-        if share >= 0.01
-        else f"{share:.2%}"
-    )
+    places = 0 if share >= 0.1 else 1 if share >= 0.01 else 2
+    return f"{100 * share:.{places}f}{SPACE}%"
 
 
 def probability(p: float | None) -> str:
