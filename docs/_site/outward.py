@@ -41,8 +41,8 @@ def site_link(text: str, target: Path, anchor: str, page: Path) -> str:
         target, anchor = DOCS / "index.md", ""
     elif target in BESIDE:
         target = DOCS / "made" / f"{BESIDE[target]}.md"
-    elif target.is_dir():
-        return text  # a folder of the repository, which a site has no page for
+    elif target.is_dir() or (target.suffix == ".md" and not target.is_relative_to(DOCS)):
+        return text  # a folder or a page of the repository, which the site has no page for
     return f"[{text}]({relpath(target, page.parent)}{anchor})"
 
 
