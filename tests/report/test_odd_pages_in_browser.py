@@ -7,7 +7,7 @@ import pytest
 
 import synthetic_results
 from modbench.report import write_report
-from modbench.report.explore import content_policy, json_script
+from modbench.report.frame import content_policy, json_script
 from report.browser import BARS, marks, opened
 
 MARKUP = "<img src=x onerror=alert(1)></script><script>alert(2)</script>" + 60 * "long "

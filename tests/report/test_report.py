@@ -19,8 +19,9 @@ from modbench.metrics import fixed_routing_metrics, uniform_routing
 from modbench.report import write_report
 from modbench.report.conclusions import conclusions
 from modbench.report.films import shown_films
+from modbench.report.frame import DARK
 from modbench.report.guide import FORMULAS, READINGS, examples
-from modbench.report.page import DARK, EXPLORED
+from modbench.report.page import EXPLORED
 
 VOID = {"meta", "br", "input", "link", "img", "hr"}
 

@@ -1,29 +1,24 @@
 """What the page's script is given: the store's names, the charts' specifications, and the numbers, all as JSON."""
 
-import base64
-import hashlib
-import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 import vl_convert
-from markupsafe import Markup
 
 from modbench.analysis import model_title, random_baselines
 from modbench.core.names import CHECKPOINTS
 from modbench.core.quantities import CURVE_METRICS, METRICS, QUANTITIES, error_unit
 from modbench.figures.style import HEAT_POWER, ModelStyle
 from modbench.report.charts import charts, marker_path
+from modbench.report.frame import in_block, own_script
 from modbench.report.numbers import SHOWN, numbers
 from modbench.store.table import Tables
 
 LICENCE = "/* Vega, Vega-Lite, Vega-Embed: BSD-3-Clause, University of Washington Interactive Data Lab and others */"
-SCRIPTS = ("page.js", "explore.js", "heat.js", "matrices.js", "films.js", "start.js")
+SCRIPTS = ("frame.js", "page.js", "explore.js", "heat.js", "matrices.js", "films.js", "start.js")
 
 
 @dataclass(frozen=True)
@@ -127,35 +122,8 @@ def setting_data(tables: Tables, settings: Sequence[Named]) -> list[dict[str, An
     return [found[setting.name] for setting in settings]
 
 
-def json_script(identity: str, content: Any) -> Markup:
-    """A script element that holds JSON; nothing in it can end the element."""
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return Markup('<script type="application/json" id="{}">{}</script>').format(identity, Markup(text))
-
-
-def packed_script(identity: str, content: Any) -> Markup:
-    """A script element that holds JSON compressed by deflate (zlib's format), in base64: a third as long."""
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    packed = base64.b64encode(zlib.compress(text.encode("utf-8"))).decode("ascii")
-    return Markup('<script type="text/plain" id="{}">{}</script>').format(identity, packed)
-
-
 @cache
 def scripts() -> tuple[str, ...]:
     """What runs on the page: Vega, Vega-Lite and Vega-Embed as the package vl-convert ships them, then our own."""
-    folder = files("modbench.report")
-    own = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
     vega = vl_convert.javascript_bundle()  # pyright: ignore[reportCallIssue] - its stub wants what it does not
-    # Each in a block, so that no name of one is seen by the other.
-    texts = f"{LICENCE}\n{{\n{vega}\n}}", f'"use strict";\n{{\n{own}\n}}'
-    return tuple(text.replace("</script", "<\\/script") for text in texts)
-
-
-def content_policy(texts: Sequence[str]) -> str:
-    """A content security policy: nothing is fetched, and no script runs but these."""
-    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-        f"script-src {allowed}; base-uri 'none'; form-action 'none'"
-    )
+    return in_block(f"{LICENCE}\n{vega}", strict=False), own_script(SCRIPTS)

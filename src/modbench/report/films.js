@@ -24,7 +24,7 @@ const hundredths = (value) => (value === null ? null : value / 100);
 /** A model's card, and a function that shows the frame at a place of `steps` on it. */
 function screen(run) {
   const card = cardOf(run.model);
-  const { whole, show } = heatmap(run.R, run.M);
+  const { whole, show } = heatmap(run.R, run.M, ofRun(run.R, run.M));
   card.append(whole);
   const list = card.appendChild(document.createElement("dl"));
   const values = store.courses.map(({ title }) => {

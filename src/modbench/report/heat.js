@@ -1,7 +1,6 @@
-// How a matrix p(module | rule) is drawn, wherever one stands on the page.
+// How a matrix of shares is drawn, wherever one stands on a page.
 
 const painted = new Map();
-const MOST_NUMBERS = 8; // along a side of a large matrix
 
 /** The colour of 1, as the theme has it; 0 is the paper. */
 const ink = () => getComputedStyle(document.documentElement).getPropertyValue("--heat").match(/[0-9a-f]{2}/gi).map((byte) => parseInt(byte, 16));
@@ -27,35 +26,37 @@ function repaint() {
 }
 for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", repaint);
 
-const element = (tag, className, textContent = "") => Object.assign(document.createElement(tag), { className, textContent });
-
-/** The numbers along a side: all, or every second, fourth, … where they would be too many. */
-function numbersAlong(count, side) {
+/** The names along a side: all, or every second, fourth, … where they would be more than `most`. */
+function namesAlong(count, side, { name, most }) {
   const line = element("span", side);
   line.setAttribute("aria-hidden", "true");
-  for (let k = 0; k < count; k += 2 ** Math.max(0, Math.ceil(Math.log2(count / MOST_NUMBERS)))) {
-    line.appendChild(element("i", "", k)).style.setProperty("--at", (k + 0.5) / count);
+  for (let k = 0; k < count; k += 2 ** Math.max(0, Math.ceil(Math.log2(count / most)))) {
+    line.appendChild(element("i", "", name(k))).style.setProperty("--at", (k + 0.5) / count);
   }
   return line;
 }
 
-/** A large matrix, and a line below it that says which entry the pointer is at, or the arrow keys. `show` draws one. */
-function heatmap(R, M) {
+/**
+ * A large matrix, and a line below it that says which entry the pointer is at, or the arrow keys. `show` draws one.
+ * `words` has `size`, the line where no entry is pointed at; `entry(r, m, byte)`, the line of an entry; and for each side,
+ * `down` and `across`, `name(k)` and how many names there are at `most`.
+ */
+function heatmap(R, M, words) {
   const whole = element("div", "heat"), frame = element("div", "canvas"), cell = element("i", "cell");
   const canvas = element("canvas", "large"), note = element("p", "note pointed");
   canvas.setAttribute("role", "img");
   canvas.tabIndex = 0;
   note.setAttribute("aria-live", "polite");
   frame.append(canvas, cell);
-  whole.append(numbersAlong(M, "across"), numbersAlong(R, "down"), frame, note);
+  whole.append(namesAlong(M, "across", words.across), namesAlong(R, "down", words.down), frame, note);
   let at = null, shown = null;
   const say = () => {
     cell.hidden = !at;
-    if (!at) note.textContent = `${R} rules down, ${M} modules across`;
+    if (!at) note.textContent = words.size;
     else {
       const [r, m] = at;
       Object.assign(cell.style, { left: `${(100 * m) / M}%`, top: `${(100 * r) / R}%`, width: `${100 / M}%`, height: `${100 / R}%` });
-      note.textContent = `rule ${r}, module ${m}: p = ${(shown.entries[r * M + m] / 255).toFixed(3)}`;
+      note.textContent = words.entry(r, m, shown.entries[r * M + m]);
     }
   };
   const go = (r, m) => { at = [Math.min(R - 1, Math.max(0, r)), Math.min(M - 1, Math.max(0, m))]; say(); };
@@ -81,45 +82,4 @@ function heatmap(R, M) {
     say();
   };
   return { whole, show };
-}
-
-/** Why a modular model has no matrix at the chosen number of rules and a capacity; nothing where it has one. */
-function lacking(model, capacity) {
-  const row = numbers().counts.find(([one, R, width]) => one === model && R === chosen.rules && width === capacity);
-  if (!row) return "Not planned at this encoder width.";
-  const [done, failed, missing] = row.slice(3);
-  return done ? "" : `No matrix: ${runsInWords(done, failed, missing).replace("0 runs", "no finished run")}.`;
-}
-
-/** The modular models of the chosen setting that were planned with the chosen number of rules and are not hidden. */
-const modular = () => distinct(numbers().counts.filter((row) => row[1] === chosen.rules), 0)
-  .filter((model) => store.models[model].routed && !chosen.hidden.has(model));
-
-/** A card with a model's name. */
-function cardOf(model) {
-  const card = element("div", "matrix-card");
-  card.append(element("h4", "", store.models[model].title));
-  return card;
-}
-
-const distinct = (rows, name) => [...new Set(rows.map((row) => row[name]))].sort((a, b) => a - b);
-const named = (run) => `${store.models[run.model].title}, task seed ${run.task}, seed ${run.seed}`;
-
-/** A select's options, keeping what is selected where it is still there. */
-function options(select, values, wanted) {
-  const value = values.includes(wanted) ? wanted : values[0];
-  select.replaceChildren(...values.map((one) => new Option(one, one, false, one === value)));
-  return value;
-}
-
-/** The matrices of runs: `runs` says for each how many there are, `R`, `M`; they come one after the other, each less the one before it. */
-function unframed(bytes, runs) {
-  let offset = 0;
-  return runs.map(({ R, M, frames }) => {
-    let before = new Uint8Array(R * M);
-    return Array.from({ length: frames }, () => {
-      const change = bytes.subarray(offset, (offset += R * M));
-      return (before = before.map((byte, entry) => byte + change[entry])); // modulo 256, as bytes are
-    });
-  });
 }

@@ -1,5 +1,47 @@
 // Activation matrices of single runs: thumbnails of all, one of them large with its metrics.
 
+/** The words of a run's matrix of R rules and M modules. */
+const ofRun = (R, M) => ({
+  size: `${R} rules down, ${M} modules across`,
+  entry: (r, m, byte) => `rule ${r}, module ${m}: p = ${(byte / 255).toFixed(3)}`,
+  down: { name: String, most: 8 },
+  across: { name: String, most: 8 },
+});
+
+/** Why a modular model has no matrix at the chosen number of rules and a capacity; nothing where it has one. */
+function lacking(model, capacity) {
+  const row = numbers().counts.find(([one, R, width]) => one === model && R === chosen.rules && width === capacity);
+  if (!row) return "Not planned at this encoder width.";
+  const [done, failed, missing] = row.slice(3);
+  return done ? "" : `No matrix: ${runsInWords(done, failed, missing).replace("0 runs", "no finished run")}.`;
+}
+
+/** The modular models of the chosen setting that were planned with the chosen number of rules and are not hidden. */
+const modular = () => distinct(numbers().counts.filter((row) => row[1] === chosen.rules), 0)
+  .filter((model) => store.models[model].routed && !chosen.hidden.has(model));
+
+/** A card with a model's name. */
+function cardOf(model) {
+  const card = element("div", "matrix-card");
+  card.append(element("h4", "", store.models[model].title));
+  return card;
+}
+
+const distinct = (rows, name) => [...new Set(rows.map((row) => row[name]))].sort((a, b) => a - b);
+const named = (run) => `${store.models[run.model].title}, task seed ${run.task}, seed ${run.seed}`;
+
+/** The matrices of runs: `runs` says for each how many there are, `R`, `M`; they come one after the other, each less the one before it. */
+function unframed(bytes, runs) {
+  let offset = 0;
+  return runs.map(({ R, M, frames }) => {
+    let before = new Uint8Array(R * M);
+    return Array.from({ length: frames }, () => {
+      const change = bytes.subarray(offset, (offset += R * M));
+      return (before = before.map((byte, entry) => byte + change[entry])); // modulo 256, as bytes are
+    });
+  });
+}
+
 const browser = $("#browser");
 const unpacked = new Map();
 const focus = { capacity: 0, task: 0, seed: 0 };
@@ -51,7 +93,7 @@ function figureOf(all, model) {
 function large(run) {
   const values = run.values[chosen.checkpoint];
   const metrics = store.quantities.map((quantity, place) => [quantity.title, text(values[place], quantity.metric)]);
-  const { whole, show } = heatmap(run.R, run.M);
+  const { whole, show } = heatmap(run.R, run.M, ofRun(run.R, run.M));
   show(drawn(run), `${named(run)}: ${metrics.map((pair) => pair.join(" ")).join(", ")}`);
   const list = document.createElement("dl");
   for (const [title, value] of metrics) list.append(element("dt", "", title), element("dd", "", value));

@@ -1,6 +1,4 @@
 // The page's state: what the reader has chosen. Everything that shows numbers listens to it.
-const $ = (selector, within = document) => within.querySelector(selector);
-const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
 const store = JSON.parse($("#store").textContent);
 const chosen = { setting: 0, rules: 0, capacity: 0, checkpoint: store.checkpoint, length: 0, hidden: new Set() };
 const listeners = [];
@@ -18,13 +16,6 @@ async function unpack(setting) {
   data.capacities = [...new Set(data.counts.map((row) => row[2]))].sort((a, b) => a - b);
   data.tested = [...new Set(data.lengths.map((row) => row[5]))].sort((a, b) => a - b);
   parsed.set(setting, data);
-}
-
-/** The bytes of a text that Python has packed. */
-async function inflated(packed) {
-  const letters = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([letters]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** A number of a quantity as text. */
@@ -130,50 +121,6 @@ function legend() {
       tell();
     });
   }
-}
-
-/** Light, dark, or as the system has it; remembered where the browser lets a page remember. */
-function theme() {
-  const button = $("#theme");
-  const names = ["auto", "light", "dark"];
-  const show = (name) => {
-    if (name === "auto") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = name;
-    button.textContent = { auto: "◐ as the system", light: "☀ light", dark: "☾ dark" }[name];
-    button.value = name;
-    repaint();
-  };
-  let kept = "auto";
-  try { kept = localStorage.getItem("modbench-theme") ?? "auto"; } catch { /* not allowed here: nothing is remembered */ }
-  show(names.includes(kept) ? kept : "auto");
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const next = names[(names.indexOf(button.value) + 1) % names.length];
-    show(next);
-    try { localStorage.setItem("modbench-theme", next); } catch { /* the same */ }
-  });
-}
-
-/** The line on top: on a small screen it opens and closes, and no anchor lands below it. */
-function menu() {
-  const whole = $("#menu"), small = matchMedia("(max-width: 46rem)");
-  const fit = () => { whole.open = !small.matches; };
-  fit();
-  small.addEventListener("change", fit);
-  const line = $("summary", whole);
-  new ResizeObserver(() => {
-    const height = small.matches ? line.offsetHeight : whole.offsetHeight;
-    document.documentElement.style.setProperty("--menu", `${height}px`);
-  }).observe(whole);
-  whole.addEventListener("click", (event) => { if (small.matches && event.target.closest("nav a")) whole.open = false; });
-  document.addEventListener("keydown", (event) => { if (small.matches && event.key === "Escape") whole.open = false; });
-  const links = new Map($$("nav a", whole).map((link) => [link.hash.slice(1), link]));
-  const seen = new IntersectionObserver((entries) => {
-    for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) for (const [id, link] of links) link.setAttribute("aria-current", String(id === target.id));
-    }
-  }, { rootMargin: "-30% 0px -69% 0px" });
-  for (const id of links.keys()) seen.observe(document.getElementById(id));
 }
 
 function start() {

@@ -4,12 +4,10 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
@@ -18,11 +16,8 @@ from modbench.analysis import model_title, settings_in_order, with_settings
 from modbench.analysis.best import RULE
 from modbench.analysis.intervals import LEVEL
 from modbench.analysis.summary import planned_runs
-from modbench.core.errors import MachineError
 from modbench.core.names import CHECKPOINTS
-from modbench.core.paths import given_path
 from modbench.core.quantities import METRICS, QUANTITIES
-from modbench.core.text import harmless
 from modbench.figures import FIGURES, FigureCard, FigureData, model_styles
 from modbench.figures.drawers import MANY_RUNS, drawers
 from modbench.figures.style import COLOURS, HEAT_MARKS, HEAT_POWER, HEAT_RULE
@@ -30,42 +25,21 @@ from modbench.report.conclusions import conclusions
 from modbench.report.confounds import confounds
 from modbench.report.explore import (
     Named,
-    content_policy,
-    json_script,
     named_settings,
-    packed_script,
     scripts,
     setting_data,
     shared_data,
     slots,
 )
 from modbench.report.facts import MOST_LISTED, failures, families, gaps, machine, totals
+from modbench.report.frame import DARK, content_policy, json_script, packed_script, template, write_page
 from modbench.report.guide import FORMULAS, examples
 from modbench.report.numbers import EVERY
 from modbench.report.over_time import over_time, recorded
 from modbench.report.scores import learning_speed, scores
 from modbench.report.svg import inline_svg, marker_svg
 from modbench.report.verdicts import short_training, shown_claims
-from modbench.store.output import check_output, write_output
 from modbench.store.table import Tables
-
-DARK = {
-    "ink": "#e6e9ed",
-    "muted": "#a2abb6",
-    "grid": "#2c333b",
-    "paper": "#14181d",
-    "grey": "#a5adb8",
-    "vermillion": "#f07f3c",
-    "amber": "#f4b73f",
-    "blue": "#4ba3e3",
-    "purple": "#d28fc3",
-    "green": "#2fc49b",
-    "sky": "#86ccf5",
-    "brown": "#c09a8f",
-    "heat": "#82cdff",
-}
-"""The colours of `modbench.figures.style.COLOURS` on a dark screen."""
-
 
 APART = "appendix"
 """What a figure's card says that is too much for one page: there, panels by capacity and length would outweigh all
@@ -121,16 +95,7 @@ def write_report(
         RequestError: the path is a folder or anything else that is no regular file, or the checkpoint is unknown.
         MachineError: the page cannot be written, or a process that draws was killed.
     """
-    path = given_path(path)
-    check_output(path)
-    html = render(tables, provenance or {}, checkpoint, processes)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return write_output(path, lambda beside: beside.write_text(html, encoding="utf-8"))
-    except MachineError:
-        raise
-    except OSError as error:
-        raise MachineError(f"cannot write the report to {str(path)!r}: {error.strerror or error}") from None
+    return write_page(path, "the report", lambda: render(tables, provenance or {}, checkpoint, processes))
 
 
 def render(
@@ -141,7 +106,7 @@ def render(
     many = len(planned_runs(tables, checkpoint)) >= MANY_RUNS
     # This process is busy too, with all that is not drawn.
     with drawers(processes - 1 if many else 0) as pool:
-        return _template().render(_content(tables, provenance, checkpoint, pool))
+        return template("page.html.j2").render(_content(tables, provenance, checkpoint, pool))
 
 
 def _content(
@@ -235,20 +200,6 @@ def _opening(planned: pd.DataFrame, named: Sequence[Named]) -> dict[str, Any]:
         return {}
     rules = int(shown.loc[shown["setting"] == setting.name, "num_rules"].max())
     return {"family": setting.family, "kind": setting.kind, "rest": setting.rest, "rules": rules}
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("modbench", "report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=_harmless,
-    )  # fmt: skip
-    return environment.get_template("page.html.j2")
-
-
-def _harmless(value: object) -> object:
-    """Texts of a store and names of folders without what a reader cannot see; HTML of our own passes."""
-    return harmless(value) if type(value) is str else value
 
 
 def _offered(
