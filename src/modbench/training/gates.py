@@ -8,13 +8,10 @@ from jaxtyping import Array, Float, Int
 
 
 class GateMass(NamedTuple):
-    """Gates summed over the positions of each rule; `b` are batches, if any.
+    """Gates summed over the positions of each rule, and how many positions each rule had; `b` are batches, if any.
 
-    Attributes:
-        mass: the sums.
-        count: how many positions each rule had.
-        excess: how far below 0 the lowest gate of any position lies (negative where none does), and how far from 1 the
-            farthest sum over modules. Sums over positions hide both. None for modbench's own gate functions.
+    `excess` says how far below 0 the lowest gate of any position lies (negative where none does), and how far from 1
+    the farthest sum over modules. Sums over positions hide both. It is None for modbench's own gate functions.
     """
 
     mass: Float[Array, "*b R M"]
