@@ -43,7 +43,7 @@ class Agreement(NamedTuple):
     """How far two checkpoints send the same tokens to the same experts.
 
     Attributes:
-        saturation: the mean of |E_t & E_T| / k over tokens, 0 to 1 (router saturation, OLMoE).
+        saturation: the share of a token's k experts that both choose, averaged over tokens, 0 to 1 (OLMoE).
         churn: the share of tokens whose experts are not all the same, 0 to 1.
         by_chance: the saturation of two routers that choose k of E at random, k / E.
     """
