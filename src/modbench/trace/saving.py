@@ -35,10 +35,11 @@ def save_counts(counts: RoutingCounts, path: str | os.PathLike) -> Path:
     path = Path(path).expanduser()
     arrays, meta = _arrays(counts)
     head = json.dumps({"format": FORMAT, "version": VERSION, **meta})
+    content: dict[str, Any] = {"head": np.array(head), **arrays}
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, allow_pickle=False, head=np.array(head), **arrays)
+            np.savez_compressed(file, **content)
             file.flush()
             os.fsync(file.fileno())
         Path(beside).chmod(0o644)
@@ -64,7 +65,7 @@ def load_counts(path: str | os.PathLike) -> RoutingCounts:
     """
     path = Path(path).expanduser()
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path) as file:
             head: dict[str, Any] = json.loads(str(file["head"]))
             arrays = {name: file[name] for name in file.files if name != "head"}
         if head["format"] != FORMAT:
